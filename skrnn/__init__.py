@@ -1,0 +1,52 @@
+"""Recurrent networks as ordinary scikit-learn estimators."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from skrnn._classifiers import GRUClassifier, LSTMClassifier, RNNClassifier
+    from skrnn._inputs import as_sequences
+    from skrnn._preprocessing import SequenceScaler
+    from skrnn._regressors import GRURegressor, LSTMRegressor, RNNRegressor
+    from skrnn._sequences import Sequences
+    from skrnn._windows import make_windows
+
+_HOMES = {
+    "GRUClassifier": "_classifiers",
+    "GRURegressor": "_regressors",
+    "LSTMClassifier": "_classifiers",
+    "LSTMRegressor": "_regressors",
+    "RNNClassifier": "_classifiers",
+    "RNNRegressor": "_regressors",
+    "SequenceScaler": "_preprocessing",
+    "Sequences": "_sequences",
+    "as_sequences": "_inputs",
+    "make_windows": "_windows",
+}
+
+__all__ = [
+    "GRUClassifier",
+    "GRURegressor",
+    "LSTMClassifier",
+    "LSTMRegressor",
+    "RNNClassifier",
+    "RNNRegressor",
+    "SequenceScaler",
+    "Sequences",
+    "as_sequences",
+    "make_windows",
+]
+
+
+def __getattr__(name: str) -> Any:  # names are loaded when first used (PEP 562)
+    if name not in _HOMES:
+        raise AttributeError(f"module 'skrnn' has no attribute {name!r}")
+    return getattr(import_module(f"skrnn.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,356 @@
+"""BaseRecurrent: the story of fit and predict, with hooks for the task."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.utils.validation import check_is_fitted
+
+from skrnn._missing import fill_values, mask_missing
+from skrnn._params import CONSTRAINTS, spawn_seeds
+from skrnn._sequences import Sequences
+from skrnn._training_set import (
+    TrainingSet,
+    check_sample_weight,
+    merge_identical,
+    split_validation,
+)
+from skrnn._validation import check_sequences, check_target_length
+
+if TYPE_CHECKING:  # torch is loaded by the first fit
+    from skrnn._modules import SequenceModule
+    from skrnn._running import Part
+    from skrnn._training import Net, Settings
+
+__all__ = ["BaseRecurrent"]
+
+OWNED_BY_SKRNN = {"module", "criterion", "callbacks", "train_split", "device"}
+
+
+class BaseRecurrent(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC
+):
+    """Fit, run and describe one recurrent network.
+
+    A fit works on a draft of the estimator, which takes its place at the very end: a
+    fit that fails or is interrupted changes nothing, and a predict in another thread
+    sees the old network or the new one, never a mixture.
+    """
+
+    _cell: ClassVar[str]
+    device: str
+    net_: Net
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+    ) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array of shape (n_sequences, n_steps, n_features), or list of arrays of \
+shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequences
+            The sequences to learn from. A 2-D array holds one feature per step, unless
+            ``features_per_step`` is set.
+        y : array of shape (n_sequences,) or (n_sequences, n_outputs)
+            The targets.
+        sample_weight : array of shape (n_sequences,) or None, default=None
+            Weights of the sequences; weight k is the same as k copies. None is 1.
+        X_val, y_val : like X and y, or None, default=None
+            Sequences to compute ``valid_loss`` on after each epoch. With
+            ``early_stopping=True`` they take the place of the part split off X.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X, y or a weight has a value that cannot be used, or the
+            loss becomes NaN in the first epoch. What was fitted before is kept.
+        TypeError
+            If X is sparse or cannot be read as numbers.
+        """
+        draft = self._draft()
+        draft._fit(X, y, sample_weight, X_val, y_val)
+        self.__dict__ = draft.__dict__
+        return self
+
+    def transform(self, X: Any) -> NDArray[np.float64]:
+        """Compute the embedding: what the head of the network sees.
+
+        Parameters
+        ----------
+        X : array of shape (n_sequences, n_steps, n_features), or list of arrays of \
+shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequences
+            The sequences.
+
+        Returns
+        -------
+        embedding : ndarray of shape (n_sequences, n_embedding)
+            The pooled outputs of the encoder, ``hidden_size`` numbers per direction,
+            three times as many with ``pooling="concat"``.
+        """
+        check_is_fitted(self)
+        return self._draft()._run(X, "embedding")
+
+    @property
+    def module_(self) -> SequenceModule:
+        """The fitted network, a ``torch.nn.Module``."""
+        return self.net_.module_  # type: ignore[no-any-return]  # skorch is untyped
+
+    @property
+    def history_(self) -> list[dict[str, Any]]:
+        """One dict per epoch: ``epoch``, ``train_loss``, ``valid_loss``, ``dur``."""
+        return self.net_.history  # type: ignore[no-any-return]  # skorch is untyped
+
+    @property
+    def n_iter_(self) -> int:
+        """Number of epochs run."""
+        return len(self.net_.history)
+
+    @property
+    def device_(self) -> str:
+        """The device that holds the network."""
+        return str(next(self.module_.parameters()).device)
+
+    # --- what a task says -----------------------------------------------------
+
+    @abstractmethod
+    def _read_target(self, y: Any, weights: NDArray[np.float64]) -> NDArray[Any]:
+        """Check y, set what is learned from it, give codes (n,) or numbers (n, k)."""
+
+    @abstractmethod
+    def _encode_target(self, y: Any) -> NDArray[Any]:
+        """Encode further targets (``y_val``) as ``_read_target`` did."""
+
+    @abstractmethod
+    def _n_module_outputs(self) -> int:
+        """How many numbers the head gives."""
+
+    def _weigh_classes(self, data: TrainingSet) -> TrainingSet:
+        return data
+
+    def _learn_scale(self, train: TrainingSet) -> None:
+        """Learn how targets are scaled, from the part that is trained on."""
+
+    def _scale_target(self, data: TrainingSet) -> TrainingSet:
+        return data
+
+    _stratify: ClassVar[bool] = False
+
+    # --- the story --------------------------------------------------------------
+
+    def _draft(self) -> Self:
+        """Make a shallow copy that can be changed and thrown away."""
+        draft = object.__new__(type(self))
+        draft.__dict__ = dict(self.__dict__)
+        return draft
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> None:
+        self._check_params()
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val belong together: pass both or neither.")
+        again = bool(self.warm_start) and hasattr(self, "net_")
+        if hasattr(self, "net_") and not again:
+            del self.net_
+        data = self._read_training_set(X, y, sample_weight, reset=not again)
+        train, validation = data, None
+        if X_val is not None:
+            sequences = self._read_sequences(X_val, reset=False)
+            targets = self._encode_target(y_val)
+            check_target_length(sequences, targets, "y_val")
+            validation = TrainingSet(sequences, targets, np.ones(len(targets)))
+        elif self.early_stopping:
+            train, validation = split_validation(
+                data,
+                self.validation_fraction,
+                self._stratify and data.targets.ndim == 1,
+                spawn_seeds(self.random_state, 1)[0],
+            )
+        self._train(train, validation, again, self.max_epochs, self.lr_schedule)
+        self.net_.optimizer_.state.clear()  # an annealed schedule leaves nothing to use
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> None:
+        self._check_params()
+        again = hasattr(self, "net_")
+        data = self._read_training_set(X, y, sample_weight, reset=not again)
+        self._train(data, None, again, max_epochs=1, lr_schedule="constant")
+
+    def _check_params(self) -> None:
+        self._validate_params()
+        owned = OWNED_BY_SKRNN.intersection(self.net_params or {})
+        if owned:
+            raise ValueError(
+                f"net_params may not hold {sorted(owned)}: the estimator sets these. "
+                "Use its own parameters (callbacks=, loss=, device=, ...)."
+            )
+
+    def _read_sequences(self, X: Any, reset: bool) -> Sequences:
+        return check_sequences(
+            self,
+            X,
+            reset=reset,
+            dtype=np.dtype(self.dtype).type,
+            allow_nan=self.missing == "mask",
+        )
+
+    def _read_training_set(
+        self, X: Any, y: Any, sample_weight: Any, reset: bool
+    ) -> TrainingSet:
+        sequences = self._read_sequences(X, reset)
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but "
+                "the target y is None."
+            )
+        weights = check_sample_weight(sample_weight, len(sequences))
+        targets = self._read_target(y, weights) if reset else self._encode_target(y)
+        check_target_length(sequences, targets)
+        data = TrainingSet(sequences, targets, weights)
+        if not weights.all():
+            data = data.take(weights > 0)
+        return merge_identical(self._weigh_classes(data))
+
+    def _train(
+        self,
+        train: TrainingSet,
+        validation: TrainingSet | None,
+        again: bool,
+        max_epochs: int,
+        lr_schedule: str,
+    ) -> None:
+        from skrnn import _training  # loads torch and skorch
+
+        if not again:
+            self._learn_scale(train)
+            if self.missing == "mask":
+                self.fill_values_ = fill_values(train.sequences)
+        old: Net | None = self.net_ if again else None
+        settings = self._settings(max_epochs, lr_schedule, old)
+        config = self._module_config()
+        if old is None:
+            module = _training.make_module(config, settings.seeds[0])
+            optimizer_state, history = None, None
+        else:
+            module = _training.copy_module(old.module_, config)
+            has_state = bool(old.optimizer_.state)
+            optimizer_state = old.optimizer_.state_dict() if has_state else None
+            history = old.history
+        self.net_ = _training.fit_module(
+            module,
+            self._prepare(train),
+            None if validation is None else self._prepare(validation),
+            settings,
+            optimizer_state,
+            history,
+        )
+
+    def _prepare(self, data: TrainingSet) -> TrainingSet:
+        """Turn checked data into what the module sees."""
+        scaled = self._scale_target(data)
+        return scaled._replace(sequences=self._fill(scaled.sequences))
+
+    def _fill(self, sequences: Sequences) -> Sequences:
+        if not hasattr(self, "fill_values_"):
+            return sequences
+        return mask_missing(sequences, self.fill_values_)
+
+    def _module_config(self) -> dict[str, Any]:
+        return {
+            "cell": self._cell,
+            "n_features": self._n_step_features * (2 if self.missing == "mask" else 1),
+            "n_outputs": self._n_module_outputs(),
+            "hidden_size": int(self.hidden_size),
+            "num_layers": int(self.num_layers),
+            "bidirectional": bool(self.bidirectional),
+            "dropout": float(self.dropout),
+            "pooling": self.pooling,
+            "dtype": self.dtype,
+        }
+
+    def _settings(
+        self, max_epochs: int, lr_schedule: str, old: Net | None = None
+    ) -> Settings:
+        from skrnn._devices import resolve_device
+        from skrnn._training import Settings
+
+        n_before = 0 if old is None else len(old.history)
+        return Settings(
+            loss=self.loss,
+            optimizer=self.optimizer,
+            lr=self.lr,
+            lr_schedule=lr_schedule,
+            weight_decay=self.weight_decay,
+            max_grad_norm=self.max_grad_norm,
+            max_epochs=int(max_epochs),
+            batch_size=int(self.batch_size),
+            patience=self.n_iter_no_change if self.early_stopping else None,
+            device=resolve_device(self.device),
+            verbose=int(self.verbose),
+            callbacks=self.callbacks,
+            net_params=self.net_params,
+            seeds=spawn_seeds(self.random_state, 3, n_before),
+        )
+
+    def _run(self, X: Any, part: Part = "outputs") -> NDArray[np.float64]:
+        """Check X and run the fitted network over it."""
+        from skrnn._running import run_module
+
+        sequences = self._read_sequences(X, reset=False)
+        results = run_module(self.module_, self._fill(sequences), part)
+        return results.astype(np.float64)
+
+    # --- scikit-learn's and pickle's doors ------------------------------------------
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.module_.embedding_size
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = self.missing == "mask"
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Give the fitted network as numbers, names and numpy arrays."""
+        state: dict[str, Any] = dict(super().__getstate__())
+        if "net_" in state:
+            from skrnn._training import dump_net
+
+            state["net_"] = dump_net(state["net_"])
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Rebuild the network, on the CPU if its device is not here."""
+        super().__setstate__(state)
+        if "net_" not in state:
+            return
+        from skrnn._training import load_net
+
+        try:
+            settings = self._settings(1, "constant")
+        except ValueError as error:
+            warnings.warn(f"The network is loaded on the CPU: {error}", stacklevel=2)
+            device, self.device = self.device, "cpu"
+            settings = self._settings(1, "constant")
+            self.device = device
+        self.net_ = load_net(state["net_"], settings)

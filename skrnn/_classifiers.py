@@ -1,0 +1,731 @@
+"""Classifiers: each sequence to a class, or to several labels."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, log_expit, log_softmax, softmax
+from sklearn.base import ClassifierMixin
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
+
+from skrnn._base import BaseRecurrent
+from skrnn._params import CONSTRAINTS
+from skrnn._training_set import TrainingSet
+
+__all__ = ["GRUClassifier", "LSTMClassifier", "RNNClassifier"]
+
+
+class BaseRecurrentClassifier(ClassifierMixin, BaseRecurrent):
+    """What the three classifiers share."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **CONSTRAINTS,
+        "loss": [StrOptions({"log_loss"}), callable],
+    }
+    _stratify = True
+
+    def __init__(
+        self,
+        hidden_size: int = 64,
+        *,
+        num_layers: int = 1,
+        bidirectional: bool = True,
+        dropout: float = 0.1,
+        pooling: str = "concat",
+        lr: float = 3e-3,
+        lr_schedule: str = "one_cycle",
+        optimizer: Any = "adamw",
+        weight_decay: float = 1e-2,
+        max_grad_norm: float | None = 1.0,
+        max_epochs: int = 100,
+        batch_size: int = 32,
+        loss: Any = "log_loss",
+        class_weight: dict[Any, float] | str | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        warm_start: bool = False,
+        features_per_step: int | None = None,
+        missing: str = "error",
+        dtype: str = "float32",
+        device: str = "auto",
+        callbacks: Any = None,
+        net_params: dict[str, Any] | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.bidirectional = bidirectional
+        self.dropout = dropout
+        self.pooling = pooling
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.max_grad_norm = max_grad_norm
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.loss = loss
+        self.class_weight = class_weight
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.features_per_step = features_per_step
+        self.missing = missing
+        self.dtype = dtype
+        self.device = device
+        self.callbacks = callbacks
+        self.net_params = net_params
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predict the most probable class of each sequence.
+
+        Parameters
+        ----------
+        X : array of shape (n_sequences, n_steps, n_features), or list of arrays of \
+shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequences
+            The sequences.
+
+        Returns
+        -------
+        y : ndarray of shape (n_sequences,) or (n_sequences, n_labels)
+            Class labels; for several labels, 1 where the probability is above 0.5.
+        """
+        check_is_fitted(self)
+        fitted = self._draft()
+        outputs = fitted._run(X)
+        if fitted._multilabel:
+            return (outputs > 0).astype(np.int64)
+        labels: NDArray[Any] = fitted.classes_[outputs.argmax(axis=1)]
+        return labels
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Compute the outputs of the network before they become probabilities.
+
+        Parameters
+        ----------
+        X : array of shape (n_sequences, n_steps, n_features), or list of arrays of \
+shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequences
+            The sequences.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_sequences,) or (n_sequences, n_classes)
+            For two classes, the log-odds of the second one; else one score per class
+            or label, the larger the more probable.
+        """
+        check_is_fitted(self)
+        fitted = self._draft()
+        outputs = fitted._run(X)
+        if fitted._multilabel or outputs.shape[1] > 2:
+            return outputs
+        odds: NDArray[np.float64] = outputs[:, 1] - outputs[:, 0]
+        return odds
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Predict probabilities.
+
+        Parameters
+        ----------
+        X : array of shape (n_sequences, n_steps, n_features), or list of arrays of \
+shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequences
+            The sequences.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_sequences, n_classes)
+            In the order of ``classes_``. They add up to 1, except for several labels,
+            where each column is the probability of its own label.
+        """
+        check_is_fitted(self)
+        fitted = self._draft()
+        outputs = fitted._run(X)
+        probabilities: NDArray[np.float64] = (
+            expit(outputs) if fitted._multilabel else softmax(outputs, axis=1)
+        )
+        return probabilities
+
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
+        """Predict logarithms of probabilities, precise also where they are tiny.
+
+        Parameters
+        ----------
+        X : array of shape (n_sequences, n_steps, n_features), or list of arrays of \
+shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequences
+            The sequences.
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_sequences, n_classes)
+            In the order of ``classes_``.
+        """
+        check_is_fitted(self)
+        fitted = self._draft()
+        outputs = fitted._run(X)
+        logarithms: NDArray[np.float64] = (
+            log_expit(outputs) if fitted._multilabel else log_softmax(outputs, axis=1)
+        )
+        return logarithms
+
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> Any:
+        """Train for one epoch at a constant learning rate.
+
+        Parameters
+        ----------
+        X : array of shape (n_sequences, n_steps, n_features), or list of arrays of \
+shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequences
+            The sequences to learn from.
+        y : array of shape (n_sequences,) or (n_sequences, n_labels)
+            The targets.
+        classes : array of shape (n_classes,) or None, default=None
+            All classes that may come. Needed in the first call if its y does not hold
+            them all.
+        sample_weight : array of shape (n_sequences,) or None, default=None
+            Weights of the sequences; None is 1.
+
+        Returns
+        -------
+        self : object
+            The estimator, trained further.
+        """
+        draft = self._draft()
+        draft._announced_classes = None if classes is None else np.unique(classes)
+        fitted = getattr(draft, "classes_", None)
+        announced = draft._announced_classes
+        if fitted is not None and not (
+            announced is None or np.array_equal(fitted, announced)
+        ):
+            raise ValueError(
+                f"classes={classes!r} differ from those of the first call, "
+                f"{fitted.tolist()}: the network's outputs are fixed by then."
+            )
+        draft._partial_fit(X, y, sample_weight)
+        del draft._announced_classes
+        self.__dict__ = draft.__dict__
+        return self
+
+    def _read_target(self, y: Any, weights: NDArray[np.float64]) -> NDArray[Any]:
+        announced = getattr(self, "_announced_classes", None)
+        labels = self._check_labels(y)
+        self._multilabel = labels.ndim == 2
+        if self._multilabel:
+            if self.class_weight is not None:
+                raise ValueError(
+                    "class_weight is for one class per sequence, but y has "
+                    f"{labels.shape[1]} label columns: use class_weight=None."
+                )
+            self.classes_ = np.arange(labels.shape[1])
+            return labels.astype(np.float64)
+        used = labels[weights > 0] if len(labels) == len(weights) else labels
+        self.classes_ = np.unique(used) if announced is None else announced
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs sequences of at least 2 classes, but y "
+                f"contains only one class: {self.classes_[0]!r}."
+            )
+        return self._codes(labels, weights)
+
+    def _encode_target(self, y: Any) -> NDArray[Any]:
+        labels = self._check_labels(y)
+        if (labels.ndim == 2) != self._multilabel or (
+            self._multilabel and labels.shape[1] != len(self.classes_)
+        ):
+            raise ValueError(
+                f"y has shape {labels.shape}, which does not fit the "
+                f"{len(self.classes_)} {'labels' if self._multilabel else 'classes'} "
+                f"that {type(self).__name__} was fitted with."
+            )
+        if self._multilabel:
+            return labels.astype(np.float64)
+        return self._codes(labels, np.ones(len(labels)))
+
+    def _check_labels(self, y: Any) -> NDArray[Any]:
+        """Labels (n,), or a 0/1 matrix (n, n_labels)."""
+        if type_of_target(y, input_name="y") == "multilabel-indicator":
+            return np.asarray(check_array(y, ensure_2d=False, input_name="y"))
+        labels = column_or_1d(y, warn=True)
+        check_classification_targets(labels)
+        return np.asarray(labels)
+
+    def _codes(
+        self, labels: NDArray[Any], weights: NDArray[np.float64]
+    ) -> NDArray[np.int64]:
+        codes = np.searchsorted(self.classes_, labels).clip(max=len(self.classes_) - 1)
+        unknown = self.classes_[codes] != labels
+        if len(weights) == len(unknown):
+            unknown &= weights > 0  # sequences without weight are dropped anyway
+        if unknown.any():
+            raise ValueError(
+                f"y contains the unknown class {labels[unknown][0]!r}; known are "
+                f"{self.classes_.tolist()}."
+            )
+        return codes.astype(np.int64)
+
+    def _n_module_outputs(self) -> int:
+        return len(self.classes_)
+
+    def _weigh_classes(self, data: TrainingSet) -> TrainingSet:
+        if self.class_weight is None or self._multilabel:
+            return data
+        if isinstance(self.class_weight, dict):
+            known = self.classes_.tolist()
+            unknown = [c for c in self.class_weight if c not in known]
+            if unknown:
+                raise ValueError(
+                    f"class_weight names the class {unknown[0]!r}, which is not in y; "
+                    f"the classes are {known}."
+                )
+            factors = np.array([self.class_weight.get(c, 1.0) for c in known])
+        else:  # balanced: every class gets the same total weight
+            totals = np.bincount(
+                data.targets, data.weights, minlength=len(self.classes_)
+            )
+            factors = data.weights.sum() / (len(totals) * np.maximum(totals, 1e-300))
+        return data._replace(weights=data.weights * factors[data.targets])
+
+    def _scale_target(self, data: TrainingSet) -> TrainingSet:
+        if not self._multilabel:
+            return data
+        return data._replace(targets=data.targets.astype(self.dtype))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+class RNNClassifier(BaseRecurrentClassifier):
+    r"""Elman's recurrent network from sequences to classes or labels.
+
+    Has no gates: the fewest weights per unit, but what happened many steps ago is soon
+    forgotten. A baseline for the LSTM and the GRU. Sequences may differ in length.
+
+    Parameters
+    ----------
+    hidden_size : int, default=64
+        Number of hidden units per layer and direction.
+    num_layers : int, default=1
+        Number of recurrent layers, one on top of the other.
+    bidirectional : bool, default=True
+        Whether a second stack of layers reads each sequence from its end. Set False if
+        a prediction must not use later steps.
+    dropout : float in [0, 1), default=0.1
+        Share of features dropped between layers and before the head while training, the
+        same ones at all steps of a sequence. Also acts with one layer.
+    pooling : {"last", "mean", "max", "concat", "attention"}, default="concat"
+        How the outputs at all steps become one embedding: the last output of each
+        direction, mean or maximum over steps, these three side by side, or a mean with
+        learned weights.
+    lr : float, default=3e-3
+        Step size of the optimiser, the largest one if there is a schedule.
+    lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
+        How ``lr`` changes from update to update: up from 4 % during the first quarter
+        and then down to 0 like a cosine, only down, or not at all.
+    optimizer : str or torch optimizer class, default="adamw"
+        What makes the updates: "adamw", "adam", "sgd", "rmsprop" or a class from
+        ``torch.optim``.
+    weight_decay : float, default=1e-2
+        Weight decay of the optimiser.
+    max_grad_norm : float or None, default=1.0
+        Gradients with a larger norm (over all weights) are shortened to it; None leaves
+        them.
+    max_epochs : int, default=100
+        Number of passes over the training sequences.
+    batch_size : int, default=32
+        Largest number of sequences in an update. Identical sequences with identical
+        targets count as one, with their weights added.
+    loss : {"log_loss"} or callable, default="log_loss"
+        What is minimised. A callable takes tensors ``(outputs, targets)``, outputs of
+        shape (n, n_classes) and class codes of shape (n,) (several labels: 0/1 of shape
+        (n, n_labels)), and gives one number per sequence.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, as a dict from label to weight; "balanced" gives all
+        classes the same total weight, None weighs all sequences alike.
+    early_stopping : bool, default=False
+        Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
+        epochs, and to go back to the weights with the lowest.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the training sequences set aside for ``early_stopping`` if ``fit`` gets
+        no ``X_val``.
+    n_iter_no_change : int, default=10
+        Number of epochs without a lower ``valid_loss`` before ``early_stopping`` acts.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the fitted weights instead of new ones.
+    features_per_step : int or None, default=None
+        For a 2-D X: number of features of each step. The columns are then read as
+        ``n_steps`` groups, all features of the first step first. None is one.
+    missing : {"error", "mask"}, default="error"
+        What to do with NaN in X: refuse it, or carry the last value forward (before the
+        first one: the mean of the training steps) and tell the network which values
+        were missing, by one more feature each.
+    dtype : {"float32", "float64"}, default="float32"
+        Precision of the network.
+    device : str, default="auto"
+        Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
+        "cuda" if there is one and else "cpu".
+    callbacks : list of skorch callbacks or None, default=None
+        Added to those of the estimator: loggers, checkpoints, schedules.
+    net_params : dict or None, default=None
+        More parameters for ``skorch.NeuralNet``, for example ``{"compile": True}``.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of initial weights, dropout and shuffling. None draws one from numpy's
+        global generator.
+    verbose : int, default=0
+        1 prints the losses after each epoch, 2 also shows a progress bar.
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The net that trained the network, with its callbacks and history.
+    module_ : torch.nn.Module
+        The fitted network: ``x`` of shape (n_sequences, n_steps, n_features) and
+        ``lengths`` of shape (n_sequences,) give outputs of shape (n_sequences,
+        n_outputs).
+    history_ : list of dict
+        ``epoch``, ``train_loss``, ``valid_loss`` (if any) and ``dur`` (seconds) per
+        epoch.
+    n_iter_ : int
+        Number of epochs run.
+    device_ : str
+        The device that holds the network.
+    n_features_in_ : int
+        Number of columns of a 2-D X, else of features per step.
+    feature_names_in_ : ndarray of str
+        Names of these, if X had names that are all strings.
+    classes_ : ndarray of shape (n_classes,)
+        The class labels, sorted; for several labels, the column numbers.
+    fill_values_ : ndarray of shape (n_features,)
+        Means of the training steps, with ``missing="mask"``.
+
+    See Also
+    --------
+    LSTMClassifier : With gates and a memory cell.
+    GRUClassifier : With two gates.
+    RNNRegressor : Maps sequences to numbers.
+
+    Notes
+    -----
+    With input :math:`x_t` and state :math:`h_t`,
+
+    .. math:: h_t = \tanh(W_{ih} x_t + b_{ih} + W_{hh} h_{t-1} + b_{hh})
+
+    Predictions of a sequence do not depend on padding or on the other sequences in X;
+    on one CPU they are equal to the bit. A fit depends on ``random_state`` and on the
+    data, but not on their order, and weight k is the same as k copies.
+
+    References
+    ----------
+    .. [1] Elman (1990), Finding Structure in Time, doi:10.1207/s15516709cog1402_1.
+
+    Examples
+    --------
+    >>> from skrnn import RNNClassifier
+    >>> from skrnn.datasets import make_waves
+    >>> X, y = make_waves(n_sequences=120, ragged=True, random_state=0)
+    >>> model = RNNClassifier(hidden_size=16, max_epochs=15, lr=0.02, random_state=0)
+    >>> round(model.fit(X[:90], y[:90]).score(X[90:], y[90:]), 1)
+    0.9
+    """
+
+    _cell = "rnn"
+
+
+class LSTMClassifier(BaseRecurrentClassifier):
+    r"""Long short-term memory network from sequences to classes or labels.
+
+    Input, forget and output gates decide what each unit's memory cell takes in, keeps
+    and shows, so that it can bridge long gaps. Sequences may differ in length.
+
+    Parameters
+    ----------
+    hidden_size : int, default=64
+        Number of hidden units per layer and direction.
+    num_layers : int, default=1
+        Number of recurrent layers, one on top of the other.
+    bidirectional : bool, default=True
+        Whether a second stack of layers reads each sequence from its end. Set False if
+        a prediction must not use later steps.
+    dropout : float in [0, 1), default=0.1
+        Share of features dropped between layers and before the head while training, the
+        same ones at all steps of a sequence. Also acts with one layer.
+    pooling : {"last", "mean", "max", "concat", "attention"}, default="concat"
+        How the outputs at all steps become one embedding: the last output of each
+        direction, mean or maximum over steps, these three side by side, or a mean with
+        learned weights.
+    lr : float, default=3e-3
+        Step size of the optimiser, the largest one if there is a schedule.
+    lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
+        How ``lr`` changes from update to update: up from 4 % during the first quarter
+        and then down to 0 like a cosine, only down, or not at all.
+    optimizer : str or torch optimizer class, default="adamw"
+        What makes the updates: "adamw", "adam", "sgd", "rmsprop" or a class from
+        ``torch.optim``.
+    weight_decay : float, default=1e-2
+        Weight decay of the optimiser.
+    max_grad_norm : float or None, default=1.0
+        Gradients with a larger norm (over all weights) are shortened to it; None leaves
+        them.
+    max_epochs : int, default=100
+        Number of passes over the training sequences.
+    batch_size : int, default=32
+        Largest number of sequences in an update. Identical sequences with identical
+        targets count as one, with their weights added.
+    loss : {"log_loss"} or callable, default="log_loss"
+        What is minimised. A callable takes tensors ``(outputs, targets)``, outputs of
+        shape (n, n_classes) and class codes of shape (n,) (several labels: 0/1 of shape
+        (n, n_labels)), and gives one number per sequence.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, as a dict from label to weight; "balanced" gives all
+        classes the same total weight, None weighs all sequences alike.
+    early_stopping : bool, default=False
+        Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
+        epochs, and to go back to the weights with the lowest.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the training sequences set aside for ``early_stopping`` if ``fit`` gets
+        no ``X_val``.
+    n_iter_no_change : int, default=10
+        Number of epochs without a lower ``valid_loss`` before ``early_stopping`` acts.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the fitted weights instead of new ones.
+    features_per_step : int or None, default=None
+        For a 2-D X: number of features of each step. The columns are then read as
+        ``n_steps`` groups, all features of the first step first. None is one.
+    missing : {"error", "mask"}, default="error"
+        What to do with NaN in X: refuse it, or carry the last value forward (before the
+        first one: the mean of the training steps) and tell the network which values
+        were missing, by one more feature each.
+    dtype : {"float32", "float64"}, default="float32"
+        Precision of the network.
+    device : str, default="auto"
+        Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
+        "cuda" if there is one and else "cpu".
+    callbacks : list of skorch callbacks or None, default=None
+        Added to those of the estimator: loggers, checkpoints, schedules.
+    net_params : dict or None, default=None
+        More parameters for ``skorch.NeuralNet``, for example ``{"compile": True}``.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of initial weights, dropout and shuffling. None draws one from numpy's
+        global generator.
+    verbose : int, default=0
+        1 prints the losses after each epoch, 2 also shows a progress bar.
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The net that trained the network, with its callbacks and history.
+    module_ : torch.nn.Module
+        The fitted network: ``x`` of shape (n_sequences, n_steps, n_features) and
+        ``lengths`` of shape (n_sequences,) give outputs of shape (n_sequences,
+        n_outputs).
+    history_ : list of dict
+        ``epoch``, ``train_loss``, ``valid_loss`` (if any) and ``dur`` (seconds) per
+        epoch.
+    n_iter_ : int
+        Number of epochs run.
+    device_ : str
+        The device that holds the network.
+    n_features_in_ : int
+        Number of columns of a 2-D X, else of features per step.
+    feature_names_in_ : ndarray of str
+        Names of these, if X had names that are all strings.
+    classes_ : ndarray of shape (n_classes,)
+        The class labels, sorted; for several labels, the column numbers.
+    fill_values_ : ndarray of shape (n_features,)
+        Means of the training steps, with ``missing="mask"``.
+
+    See Also
+    --------
+    GRUClassifier : Fewer weights per unit, often as good.
+    RNNClassifier : Without gates.
+    LSTMRegressor : Maps sequences to numbers.
+
+    Notes
+    -----
+    With input :math:`x_t`, state :math:`h_t` and cell :math:`c_t`,
+
+    .. math::
+        i_t &= \sigma(W_{ii} x_t + b_{ii} + W_{hi} h_{t-1} + b_{hi}) \\
+        f_t &= \sigma(W_{if} x_t + b_{if} + W_{hf} h_{t-1} + b_{hf}) \\
+        g_t &= \tanh(W_{ig} x_t + b_{ig} + W_{hg} h_{t-1} + b_{hg}) \\
+        o_t &= \sigma(W_{io} x_t + b_{io} + W_{ho} h_{t-1} + b_{ho}) \\
+        c_t &= f_t \odot c_{t-1} + i_t \odot g_t \\
+        h_t &= o_t \odot \tanh(c_t)
+
+    The bias of the forget gate begins at 1 [2]_.
+
+    Predictions of a sequence do not depend on padding or on the other sequences in X;
+    on one CPU they are equal to the bit. A fit depends on ``random_state`` and on the
+    data, but not on their order, and weight k is the same as k copies.
+
+    References
+    ----------
+    .. [1] Hochreiter & Schmidhuber (1997), Long Short-Term Memory,
+       doi:10.1162/neco.1997.9.8.1735.
+    .. [2] Gers, Schmidhuber & Cummins (2000), Learning to Forget,
+       doi:10.1162/089976600300015015.
+
+    Examples
+    --------
+    >>> from skrnn import LSTMClassifier
+    >>> from skrnn.datasets import make_waves
+    >>> X, y = make_waves(n_sequences=120, ragged=True, random_state=0)
+    >>> model = LSTMClassifier(hidden_size=16, max_epochs=15, lr=0.02, random_state=0)
+    >>> round(model.fit(X[:90], y[:90]).score(X[90:], y[90:]), 1)
+    1.0
+    """
+
+    _cell = "lstm"
+
+
+class GRUClassifier(BaseRecurrentClassifier):
+    r"""Gated recurrent unit network from sequences to classes or labels.
+
+    Two gates decide how much of the old state each unit keeps: fewer weights per unit
+    than the LSTM, and often as good or better on small data. Sequences may differ in
+    length.
+
+    Parameters
+    ----------
+    hidden_size : int, default=64
+        Number of hidden units per layer and direction.
+    num_layers : int, default=1
+        Number of recurrent layers, one on top of the other.
+    bidirectional : bool, default=True
+        Whether a second stack of layers reads each sequence from its end. Set False if
+        a prediction must not use later steps.
+    dropout : float in [0, 1), default=0.1
+        Share of features dropped between layers and before the head while training, the
+        same ones at all steps of a sequence. Also acts with one layer.
+    pooling : {"last", "mean", "max", "concat", "attention"}, default="concat"
+        How the outputs at all steps become one embedding: the last output of each
+        direction, mean or maximum over steps, these three side by side, or a mean with
+        learned weights.
+    lr : float, default=3e-3
+        Step size of the optimiser, the largest one if there is a schedule.
+    lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
+        How ``lr`` changes from update to update: up from 4 % during the first quarter
+        and then down to 0 like a cosine, only down, or not at all.
+    optimizer : str or torch optimizer class, default="adamw"
+        What makes the updates: "adamw", "adam", "sgd", "rmsprop" or a class from
+        ``torch.optim``.
+    weight_decay : float, default=1e-2
+        Weight decay of the optimiser.
+    max_grad_norm : float or None, default=1.0
+        Gradients with a larger norm (over all weights) are shortened to it; None leaves
+        them.
+    max_epochs : int, default=100
+        Number of passes over the training sequences.
+    batch_size : int, default=32
+        Largest number of sequences in an update. Identical sequences with identical
+        targets count as one, with their weights added.
+    loss : {"log_loss"} or callable, default="log_loss"
+        What is minimised. A callable takes tensors ``(outputs, targets)``, outputs of
+        shape (n, n_classes) and class codes of shape (n,) (several labels: 0/1 of shape
+        (n, n_labels)), and gives one number per sequence.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, as a dict from label to weight; "balanced" gives all
+        classes the same total weight, None weighs all sequences alike.
+    early_stopping : bool, default=False
+        Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
+        epochs, and to go back to the weights with the lowest.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the training sequences set aside for ``early_stopping`` if ``fit`` gets
+        no ``X_val``.
+    n_iter_no_change : int, default=10
+        Number of epochs without a lower ``valid_loss`` before ``early_stopping`` acts.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the fitted weights instead of new ones.
+    features_per_step : int or None, default=None
+        For a 2-D X: number of features of each step. The columns are then read as
+        ``n_steps`` groups, all features of the first step first. None is one.
+    missing : {"error", "mask"}, default="error"
+        What to do with NaN in X: refuse it, or carry the last value forward (before the
+        first one: the mean of the training steps) and tell the network which values
+        were missing, by one more feature each.
+    dtype : {"float32", "float64"}, default="float32"
+        Precision of the network.
+    device : str, default="auto"
+        Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
+        "cuda" if there is one and else "cpu".
+    callbacks : list of skorch callbacks or None, default=None
+        Added to those of the estimator: loggers, checkpoints, schedules.
+    net_params : dict or None, default=None
+        More parameters for ``skorch.NeuralNet``, for example ``{"compile": True}``.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of initial weights, dropout and shuffling. None draws one from numpy's
+        global generator.
+    verbose : int, default=0
+        1 prints the losses after each epoch, 2 also shows a progress bar.
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The net that trained the network, with its callbacks and history.
+    module_ : torch.nn.Module
+        The fitted network: ``x`` of shape (n_sequences, n_steps, n_features) and
+        ``lengths`` of shape (n_sequences,) give outputs of shape (n_sequences,
+        n_outputs).
+    history_ : list of dict
+        ``epoch``, ``train_loss``, ``valid_loss`` (if any) and ``dur`` (seconds) per
+        epoch.
+    n_iter_ : int
+        Number of epochs run.
+    device_ : str
+        The device that holds the network.
+    n_features_in_ : int
+        Number of columns of a 2-D X, else of features per step.
+    feature_names_in_ : ndarray of str
+        Names of these, if X had names that are all strings.
+    classes_ : ndarray of shape (n_classes,)
+        The class labels, sorted; for several labels, the column numbers.
+    fill_values_ : ndarray of shape (n_features,)
+        Means of the training steps, with ``missing="mask"``.
+
+    See Also
+    --------
+    LSTMClassifier : A memory cell and three gates.
+    RNNClassifier : Without gates.
+    GRURegressor : Maps sequences to numbers.
+
+    Notes
+    -----
+    With input :math:`x_t` and state :math:`h_t`,
+
+    .. math::
+        r_t &= \sigma(W_{ir} x_t + b_{ir} + W_{hr} h_{t-1} + b_{hr}) \\
+        z_t &= \sigma(W_{iz} x_t + b_{iz} + W_{hz} h_{t-1} + b_{hz}) \\
+        n_t &= \tanh(W_{in} x_t + b_{in} + r_t \odot (W_{hn} h_{t-1} + b_{hn})) \\
+        h_t &= (1 - z_t) \odot n_t + z_t \odot h_{t-1}
+
+    As in torch, the reset gate acts after the matrix product.
+
+    Predictions of a sequence do not depend on padding or on the other sequences in X;
+    on one CPU they are equal to the bit. A fit depends on ``random_state`` and on the
+    data, but not on their order, and weight k is the same as k copies.
+
+    References
+    ----------
+    .. [1] Cho et al. (2014), Learning Phrase Representations using RNN Encoder-Decoder,
+       doi:10.3115/v1/D14-1179.
+
+    Examples
+    --------
+    >>> from skrnn import GRUClassifier
+    >>> from skrnn.datasets import make_waves
+    >>> X, y = make_waves(n_sequences=120, ragged=True, random_state=0)
+    >>> model = GRUClassifier(hidden_size=16, max_epochs=15, lr=0.02, random_state=0)
+    >>> round(model.fit(X[:90], y[:90]).score(X[90:], y[90:]), 1)
+    1.0
+    """
+
+    _cell = "gru"

@@ -1,0 +1,76 @@
+"""Which device, how many threads, how much memory."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
+from typing import Any
+
+import torch
+from threadpoolctl import ThreadpoolController
+from torch import nn
+
+__all__ = ["check_memory", "one_thread", "resolve_device"]
+
+
+def resolve_device(device: str) -> torch.device:
+    """Turn a name into a device that is there; "auto" prefers CUDA."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(
+            f"device={device!r} is not a device. Use 'auto', 'cpu', 'cuda', 'cuda:1' "
+            "(the second GPU) or 'mps'."
+        ) from error
+    missing = ""
+    if resolved.type == "cuda":
+        count = torch.cuda.device_count()
+        if (resolved.index or 0) >= count:
+            missing = f"torch {torch.__version__} sees {count} CUDA device(s)"
+    elif resolved.type == "mps" and not torch.backends.mps.is_available():
+        missing = f"torch {torch.__version__} sees no MPS device"
+    elif resolved.type not in ("cpu", "cuda", "mps"):
+        missing = "only CPU, CUDA and MPS are supported"
+    if missing:
+        raise ValueError(
+            f"device={device!r} is not available: {missing}. Use device='auto' or "
+            "device='cpu', or install a build of torch for that device."
+        )
+    return resolved
+
+
+@lru_cache(maxsize=1)
+def thread_controller() -> ThreadpoolController:
+    """Find the thread pools that torch has loaded."""
+    return ThreadpoolController()
+
+
+def one_thread(device: torch.device) -> AbstractContextManager[Any]:
+    """Let torch use one thread, in the calling thread only.
+
+    Sums over several threads depend on their number, parallel regions hang after a
+    fork, and workers of a search get in each other's way.
+    """
+    if device.type != "cpu":
+        return nullcontext()
+    limit: AbstractContextManager[Any] = thread_controller().limit(
+        limits=1, user_api="openmp"
+    )
+    return limit
+
+
+def check_memory(module: nn.Module) -> None:
+    """Weights, gradients and two moments must fit into the machine's memory."""
+    needed = 4 * sum(p.numel() * p.element_size() for p in module.parameters())
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > there:
+        raise MemoryError(
+            f"Training this network needs about {needed / 2**30:.0f} GiB for its "
+            f"weights, gradients and moments; this machine has {there / 2**30:.0f} GiB"
+            ". Use a smaller hidden_size or fewer num_layers."
+        )

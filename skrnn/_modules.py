@@ -1,0 +1,267 @@
+"""The networks: an encoder over steps, a pooling over its outputs, a linear head."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Dropout", "RecurrentEncoder", "SequenceModule", "aligned_copy"]
+
+Cell = Literal["rnn", "lstm", "gru"]
+Pooling = Literal["last", "mean", "max", "concat", "attention"]
+
+LAYERS: dict[str, type[nn.RNN] | type[nn.LSTM] | type[nn.GRU]] = {
+    "rnn": nn.RNN,
+    "lstm": nn.LSTM,
+    "gru": nn.GRU,
+}
+ALIGNMENT = 16  # floats: one AVX-512 register
+
+
+class Dropout(nn.Module):
+    """Dropout that draws from its own generator and drops whole features.
+
+    The same features are dropped at all steps of a sequence (Gal & Ghahramani, 2016).
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+        self.generator: torch.Generator | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Take and give (n_sequences, [n_steps,] n_features)."""
+        if not self.training or self.p == 0.0:
+            return x
+        mask = x.new_empty((x.shape[0],) + (1,) * (x.ndim - 2) + (x.shape[-1],))
+        mask.bernoulli_(1.0 - self.p, generator=self.generator)
+        return x * mask.div_(1.0 - self.p)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "generator": None}
+
+
+class RecurrentEncoder(nn.Module):
+    """Layers of torch's RNN, LSTM or GRU over padded sequences.
+
+    Padding stands only after a sequence. The second direction reads each sequence
+    reversed within its own length, so no output depends on padding. One-layer torch
+    modules are stacked, because torch's own dropout cannot be given a generator.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        n_features: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        directions = 2 if bidirectional else 1
+        sizes = [n_features] + [hidden_size * directions] * (num_layers - 1)
+
+        def stack() -> nn.ModuleList:
+            return nn.ModuleList(
+                LAYERS[cell](
+                    size, hidden_size, batch_first=True, device="meta", dtype=dtype
+                )
+                for size in sizes
+            )
+
+        self.forward_layers = stack()
+        self.backward_layers = stack() if bidirectional else None
+        self.dropout = Dropout(dropout)
+        self.output_size = hidden_size * directions
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Map (n_sequences, n_steps, n_features) to (..., n_steps, output_size)."""
+        reverse = (
+            None if self.backward_layers is None else reversal(lengths, x.shape[1])
+        )
+        for index, layer in enumerate(self.forward_layers):
+            outputs, _ = layer(x if index == 0 else self.dropout(x))
+            if self.backward_layers is not None and reverse is not None:
+                backward = self.backward_layers[index]
+                flipped, _ = backward(take_steps(x, reverse))
+                outputs = torch.cat([outputs, take_steps(flipped, reverse)], dim=2)
+            x = outputs
+        return x
+
+
+def reversal(lengths: Tensor, n_steps: int) -> Tensor:
+    """Index that reverses each sequence and leaves its padding, (n, n_steps)."""
+    steps = torch.arange(n_steps, device=lengths.device)
+    index = lengths[:, None] - 1 - steps
+    return torch.where(index >= 0, index, steps)
+
+
+def take_steps(x: Tensor, index: Tensor) -> Tensor:
+    """Pick steps of (n, n_steps, n_features) by an index of shape (n, n_steps)."""
+    return x.gather(1, index[:, :, None].expand(-1, -1, x.shape[2]))
+
+
+class SequenceModule(nn.Module):
+    """Encoder, pooling and linear head: sequences in, ``n_outputs`` numbers out.
+
+    Parameters are allocated without values; ``initialize`` draws them.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        n_features: int,
+        n_outputs: int,
+        hidden_size: int = 64,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        pooling: Pooling = "last",
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.config: dict[str, Any] = {
+            "cell": cell,
+            "n_features": n_features,
+            "n_outputs": n_outputs,
+            "hidden_size": hidden_size,
+            "num_layers": num_layers,
+            "bidirectional": bidirectional,
+            "dropout": dropout,
+            "pooling": pooling,
+            "dtype": dtype,
+        }
+        self.encoder = RecurrentEncoder(
+            cell, n_features, hidden_size, num_layers, bidirectional, dropout, dtype
+        )
+        size = self.encoder.output_size
+        self.attention = (
+            nn.Sequential(
+                nn.Linear(size, size, device="meta", dtype=dtype),
+                nn.Tanh(),
+                nn.Linear(size, 1, bias=False, device="meta", dtype=dtype),
+            )
+            if pooling == "attention"
+            else None
+        )
+        self.pooling = pooling
+        self.embedding_size = size * (3 if pooling == "concat" else 1)
+        self.dropout = Dropout(dropout)
+        self.head = nn.Linear(
+            self.embedding_size, n_outputs, device="meta", dtype=dtype
+        )
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Map (n_sequences, n_steps, n_features) to (n_sequences, n_outputs)."""
+        outputs: Tensor = self.head(self.dropout(self.embed(x, lengths)))
+        return outputs
+
+    def embed(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Map (n_sequences, n_steps, n_features) to (n_sequences, embedding_size)."""
+        outputs: Tensor = self.encoder(x, lengths)
+        if self.pooling == "last":
+            return self._last(outputs, lengths)
+        steps = torch.arange(outputs.shape[1], device=lengths.device)
+        padding = (steps >= lengths[:, None])[:, :, None]
+        if self.attention is not None:
+            scores: Tensor = self.attention(outputs).masked_fill(padding, -math.inf)
+            return (outputs * torch.softmax(scores, dim=1)).sum(dim=1)
+        mean = outputs.masked_fill(padding, 0.0).sum(dim=1) / lengths[:, None]
+        if self.pooling == "mean":
+            return mean
+        maximum = outputs.masked_fill(padding, -math.inf).amax(dim=1)
+        if self.pooling == "max":
+            return maximum
+        return torch.cat([self._last(outputs, lengths), mean, maximum], dim=1)
+
+    def _last(self, outputs: Tensor, lengths: Tensor) -> Tensor:
+        """Last output of each direction: at the end, and at the beginning."""
+        rows = torch.arange(len(outputs), device=outputs.device)
+        if self.encoder.backward_layers is None:
+            return outputs[rows, lengths - 1]
+        half = outputs.shape[2] // 2
+        return torch.cat([outputs[rows, lengths - 1, :half], outputs[:, 0, half:]], 1)
+
+    @torch.no_grad()
+    def initialize(self, generator: torch.Generator) -> None:
+        """Draw all parameters: Glorot inputs, orthogonal recurrence, forget bias 1.
+
+        Glorot & Bengio (2010); Saxe et al. (2014); Gers et al. (2000). Matrices are
+        drawn gate by gate. Runs on the CPU, so all devices begin with equal weights.
+        """
+        self.to_empty(device="cpu")
+        for name, parameter in self.named_parameters():
+            *_, kind = name.split(".")
+            if kind.startswith("weight_ih"):
+                for gate in torch.split(parameter, self.config["hidden_size"]):
+                    nn.init.xavier_uniform_(gate, generator=generator)
+            elif kind.startswith("weight_hh"):
+                for gate in torch.split(parameter, self.config["hidden_size"]):
+                    nn.init.orthogonal_(gate, generator=generator)
+            elif kind == "weight":
+                nn.init.xavier_uniform_(parameter, generator=generator)
+            else:
+                nn.init.zeros_(parameter)
+                if self.config["cell"] == "lstm" and kind.startswith("bias_ih"):
+                    gates = parameter.view(4, -1)  # input, forget, cell, output
+                    nn.init.ones_(gates[1])
+
+    def set_generator(self, generator: torch.Generator | None) -> None:
+        """Let every dropout draw from this generator."""
+        for module in self.modules():
+            if isinstance(module, Dropout):
+                module.generator = generator
+
+
+@torch.no_grad()
+def aligned_copy(module: SequenceModule) -> SequenceModule:
+    """Copy a module with all sizes rounded up to whole vector registers.
+
+    The added units have zero weights, stay at zero and change no result. What they
+    change is the matrix products: without remainders, each row is computed in the same
+    way whatever its place in a block and whatever the number of rows.
+    """
+    config = module.config
+    hidden, new_hidden = config["hidden_size"], round_up(config["hidden_size"])
+    sizes = {
+        "n_features": round_up(config["n_features"]),
+        "n_outputs": round_up(config["n_outputs"]),
+        "hidden_size": new_hidden,
+    }
+    copy = SequenceModule(**{**config, **sizes, "dropout": 0.0})
+    device = next(module.parameters()).device
+    copy.to_empty(device=device).eval()
+    source = module.state_dict()
+    for name, target in copy.state_dict().items():
+        target.zero_()
+        value = source[name]
+        if name.startswith(("encoder", "attention.0")):  # rows are gates or units
+            rows = blocks(hidden, new_hidden, value.shape[0])
+        else:
+            rows = torch.arange(value.shape[0])
+        if value.ndim == 1:
+            target[rows] = value
+            continue
+        first_layer = name.startswith("encoder") and name.split(".")[2] == "0"
+        if first_layer and "weight_ih" in name:
+            columns = torch.arange(value.shape[1])
+        else:
+            columns = blocks(hidden, new_hidden, value.shape[1])
+        target[rows[:, None].to(device), columns.to(device)] = value
+    return copy
+
+
+def blocks(size: int, new_size: int, total: int) -> Tensor:
+    """Where ``total`` units in blocks of ``size`` go in blocks of ``new_size``."""
+    unit = torch.arange(total)
+    return unit // size * new_size + unit % size
+
+
+def round_up(size: int, multiple: int = ALIGNMENT) -> int:
+    """Round a size up to a multiple."""
+    return -(-size // multiple) * multiple

@@ -1,0 +1,61 @@
+"""The vocabulary: what each shared hyper-parameter may be."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator, RandomState
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+
+__all__ = ["CONSTRAINTS", "spawn_seeds"]
+
+_COUNT = Interval(Integral, 1, None, closed="left")
+_POSITIVE = Interval(Real, 0.0, None, closed="neither")
+_NOT_NEGATIVE = Interval(Real, 0.0, None, closed="left")
+
+CONSTRAINTS: dict[str, list[Any]] = {
+    "hidden_size": [_COUNT],
+    "num_layers": [_COUNT],
+    "bidirectional": ["boolean"],
+    "dropout": [Interval(Real, 0.0, 1.0, closed="left")],
+    "pooling": [StrOptions({"last", "mean", "max", "concat", "attention"})],
+    "lr": [_POSITIVE],
+    "lr_schedule": [StrOptions({"one_cycle", "cosine", "constant"})],
+    "optimizer": [StrOptions({"adamw", "adam", "sgd", "rmsprop"}), type],
+    "weight_decay": [_NOT_NEGATIVE],
+    "max_grad_norm": [_POSITIVE, None],
+    "max_epochs": [_COUNT],
+    "batch_size": [_COUNT],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0.0, 1.0, closed="neither")],
+    "n_iter_no_change": [_COUNT],
+    "warm_start": ["boolean"],
+    "class_weight": [dict, StrOptions({"balanced"}), None],
+    "features_per_step": [_COUNT, None],
+    "missing": [StrOptions({"error", "mask"})],
+    "dtype": [StrOptions({"float32", "float64"})],
+    "device": [str],
+    "callbacks": [list, tuple, None],
+    "net_params": [dict, None],
+    "random_state": ["random_state", Generator],
+    "verbose": ["verbose"],
+}
+
+
+def spawn_seeds(random_state: Any, n_seeds: int, stage: int = 0) -> list[int]:
+    """Draw independent seeds from a seed, RandomState, Generator or None.
+
+    Other stages of training (epochs done before) give other seeds.
+
+    As everywhere in scikit-learn, None draws from numpy's global generator.
+    """
+    if isinstance(random_state, Generator):
+        entropy = int(random_state.integers(2**31 - 1))
+    else:
+        generator: RandomState = check_random_state(random_state)
+        entropy = int(generator.randint(2**31 - 1))
+    children = np.random.SeedSequence([entropy, stage]).spawn(n_seeds)
+    return [int(child.generate_state(1, np.uint64)[0] >> 1) for child in children]

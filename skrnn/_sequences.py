@@ -1,0 +1,279 @@
+"""Sequences: the one container, all steps in one array plus where each begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Sequences", "concatenate_sequences"]
+
+
+class Sequences:
+    """Sequences of any lengths, kept as one array of steps plus offsets.
+
+    Behaves like a sequence of 2-D arrays: scikit-learn's splitters index it with
+    integer arrays, masks or slices and get ``Sequences`` back, without a Python loop
+    and, for slices, without a copy.
+
+    Parameters
+    ----------
+    values : array of shape (n_total_steps, n_features)
+        The steps of all sequences, one sequence after the other.
+    offsets : array of shape (n_sequences + 1,)
+        Where each sequence begins in ``values``, then the total number of steps.
+    feature_names : sequence of str or None, default=None
+        Names of the columns of ``values``.
+
+    Attributes
+    ----------
+    lengths : ndarray of shape (n_sequences,)
+        Number of steps of each sequence.
+    n_features : int
+        Number of features of each step.
+    shape : tuple
+        ``(n_sequences,)``.
+
+    Raises
+    ------
+    ValueError
+        If ``values`` is not 2-D, ``offsets`` do not begin at 0, fall, or do not end at
+        the number of steps, or the names do not fit the features.
+
+    See Also
+    --------
+    as_sequences : Makes this container from lists, arrays and data frames.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn import Sequences
+    >>> sequences = Sequences(np.arange(10.0).reshape(5, 2), offsets=[0, 3, 5])
+    >>> sequences.lengths
+    array([3, 2])
+    >>> sequences[1]
+    array([[6., 7.],
+           [8., 9.]])
+    >>> float(sequences[[1, 0]].values.sum())
+    45.0
+    """
+
+    __slots__ = ("feature_names", "offsets", "values")
+
+    values: NDArray[Any]
+    offsets: NDArray[np.int64]
+    feature_names: tuple[str, ...] | None
+
+    def __init__(
+        self,
+        values: ArrayLike,
+        offsets: ArrayLike,
+        feature_names: Any = None,
+    ) -> None:
+        values = np.asarray(values)
+        offsets = np.asarray(offsets, dtype=np.int64)
+        if values.ndim != 2:
+            raise ValueError(
+                f"values has {values.ndim} dimensions, expected 2: "
+                "(n_total_steps, n_features)."
+            )
+        if offsets.ndim != 1 or len(offsets) == 0 or offsets[0] != 0:
+            raise ValueError(
+                "offsets must be a 1-D array of n_sequences + 1 integers that begins "
+                f"with 0, got shape {offsets.shape}."
+            )
+        if offsets[-1] != len(values) or (np.diff(offsets) < 0).any():
+            raise ValueError(
+                "offsets must never fall and must end with the number of steps, "
+                f"{len(values)}; the last one is {offsets[-1]}."
+            )
+        if feature_names is not None:
+            feature_names = tuple(feature_names)
+            if len(feature_names) != values.shape[1]:
+                raise ValueError(
+                    f"feature_names has {len(feature_names)} names for "
+                    f"{values.shape[1]} features."
+                )
+        self.values = values
+        self.offsets = offsets
+        self.feature_names = feature_names
+
+    @classmethod
+    def from_arrays(cls, arrays: Any, feature_names: Any = None) -> Sequences:
+        """Join 2-D arrays of shape (n_steps_i, n_features), at least one."""
+        lengths = [len(array) for array in arrays]
+        values = np.concatenate(arrays, axis=0)
+        return cls(values, offsets_of(lengths), feature_names)
+
+    @classmethod
+    def from_panel(cls, panel: NDArray[Any], feature_names: Any = None) -> Sequences:
+        """View an array of shape (n_sequences, n_steps, n_features)."""
+        n_sequences, n_steps, n_features = panel.shape
+        values = panel.reshape(n_sequences * n_steps, n_features)
+        offsets = np.arange(n_sequences + 1, dtype=np.int64) * n_steps
+        return cls(values, offsets, feature_names)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Number of steps of each sequence, shape (n_sequences,)."""
+        return np.diff(self.offsets)
+
+    @property
+    def n_features(self) -> int:
+        """Number of features of each step."""
+        return int(self.values.shape[1])
+
+    @property
+    def shape(self) -> tuple[int]:
+        """``(n_sequences,)``; scikit-learn counts samples with it."""
+        return (len(self),)
+
+    @property
+    def ndim(self) -> int:
+        """One: a container of sequences."""
+        return 1
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the numbers in ``values``."""
+        return self.values.dtype
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether all sequences have the same number of steps."""
+        lengths = self.lengths
+        return bool(len(lengths) == 0 or (lengths == lengths[0]).all())
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @overload
+    def __getitem__(self, key: int | np.integer[Any]) -> NDArray[Any]: ...
+
+    @overload
+    def __getitem__(self, key: Any) -> Sequences: ...
+
+    def __getitem__(self, key: Any) -> NDArray[Any] | Sequences:
+        if isinstance(key, tuple):  # scikit-learn asks for container[key, ...]
+            if len(key) != 2 or key[1] is not Ellipsis:
+                raise IndexError("Sequences has one axis: index it with one key.")
+            key = key[0]
+        if isinstance(key, int | np.integer):
+            index = range(len(self))[key]
+            return self.values[self.offsets[index] : self.offsets[index + 1]]
+        if isinstance(key, slice) and key.step in (None, 1):
+            start, stop, _ = key.indices(len(self))
+            offsets = self.offsets[start : max(start, stop) + 1]
+            values = self.values[offsets[0] : offsets[-1]]
+            return Sequences(values, offsets - offsets[0], self.feature_names)
+        return self._take(np.arange(len(self))[key])
+
+    def _take(self, indices: NDArray[np.int64]) -> Sequences:
+        lengths = self.lengths[indices]
+        offsets = offsets_of(lengths)
+        shift = np.repeat(self.offsets[indices] - offsets[:-1], lengths)
+        values = self.values[shift + np.arange(offsets[-1])]
+        return Sequences(values, offsets, self.feature_names)
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        for start, stop in zip(self.offsets[:-1], self.offsets[1:], strict=True):
+            yield self.values[start:stop]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Make an object array of 2-D arrays, shape (n_sequences,)."""
+        if dtype is not None and np.dtype(dtype) != np.dtype(object):
+            raise ValueError(
+                f"Sequences cannot become one array of {np.dtype(dtype)}: its "
+                "sequences may differ in length. Use to_padded() for a 3-D array."
+            )
+        array = np.empty(len(self), dtype=object)
+        for index, sequence in enumerate(self):
+            array[index] = sequence
+        return array
+
+    def __repr__(self) -> str:
+        lengths = self.lengths
+        steps = (
+            "no steps"
+            if len(lengths) == 0
+            else f"{lengths[0]} steps each"
+            if self.is_uniform
+            else f"{lengths.min()} to {lengths.max()} steps"
+        )
+        return (
+            f"<Sequences: {len(self)} sequences, {steps}, {self.n_features} features>"
+        )
+
+    def with_values(self, values: NDArray[Any]) -> Sequences:
+        """Keep the offsets, exchange the values (as many steps)."""
+        same_width = values.shape[1:] == self.values.shape[1:]
+        return Sequences(
+            values, self.offsets, self.feature_names if same_width else None
+        )
+
+    def to_panel(self) -> NDArray[Any]:
+        """View sequences of equal length as (n_sequences, n_steps, n_features).
+
+        Raises
+        ------
+        ValueError
+            If the sequences differ in length.
+        """
+        if not self.is_uniform:
+            lengths = self.lengths
+            raise ValueError(
+                f"The sequences have {lengths.min()} to {lengths.max()} steps: only "
+                "equal lengths make a 3-D array. Use to_padded()."
+            )
+        n_steps = int(self.lengths[0]) if len(self) else 0
+        return self.values.reshape(len(self), n_steps, self.n_features)
+
+    def to_padded(self, value: float = 0.0, n_steps: int | None = None) -> NDArray[Any]:
+        """Pad at the end to (n_sequences, n_steps, n_features).
+
+        Parameters
+        ----------
+        value : float, default=0.0
+            What fills the steps after the end of a sequence; ``nan`` is allowed.
+        n_steps : int or None, default=None
+            Number of steps of the result; None is the longest sequence.
+
+        Returns
+        -------
+        ndarray of shape (n_sequences, n_steps, n_features)
+
+        Raises
+        ------
+        ValueError
+            If a sequence is longer than ``n_steps``.
+        """
+        lengths = self.lengths
+        longest = int(lengths.max(initial=0))
+        n_steps = longest if n_steps is None else n_steps
+        if longest > n_steps:
+            raise ValueError(
+                f"Sequence {int(lengths.argmax())} has {longest} steps, more than "
+                f"n_steps={n_steps}: use n_steps >= {longest}."
+            )
+        padded = np.full(
+            (len(self), n_steps, self.n_features), value, dtype=self.values.dtype
+        )
+        padded[np.arange(n_steps) < lengths[:, None]] = self.values
+        return padded
+
+
+def offsets_of(lengths: ArrayLike) -> NDArray[np.int64]:
+    """Where sequences of these lengths begin, then the total."""
+    lengths = np.asarray(lengths, dtype=np.int64)
+    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
+
+
+def concatenate_sequences(first: Sequences, second: Sequences) -> Sequences:
+    """Put the sequences of two containers into one, in order."""
+    values = np.concatenate([first.values, second.values], axis=0)
+    offsets = np.concatenate([first.offsets, second.offsets[1:] + first.offsets[-1]])
+    return Sequences(values, offsets, first.feature_names)

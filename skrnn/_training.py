@@ -1,0 +1,349 @@
+"""Train a module: settings, loop, guard, plain state. The only skorch file."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import math
+import re
+import sys
+import warnings
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from skorch import NeuralNet
+from skorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    EpochTimer,
+    GradientNormClipping,
+    LRScheduler,
+    PassthroughScoring,
+    PrintLog,
+    ProgressBar,
+)
+from skorch.history import History
+from torch import Tensor, nn
+
+from skrnn._batches import BatchIterator, StepDataset
+from skrnn._devices import check_memory, one_thread
+from skrnn._losses import make_loss
+from skrnn._modules import SequenceModule
+from skrnn._training_set import TrainingSet
+
+__all__ = ["Net", "Settings", "copy_module", "dump_net", "fit_module", "load_net"]
+__all__ += ["make_module"]
+
+OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+    "adamw": torch.optim.AdamW,
+    "adam": torch.optim.Adam,
+    "sgd": torch.optim.SGD,
+    "rmsprop": torch.optim.RMSprop,
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train, in the words of the estimators."""
+
+    loss: Any
+    optimizer: Any
+    lr: float
+    lr_schedule: str
+    weight_decay: float
+    max_grad_norm: float | None
+    max_epochs: int
+    batch_size: int
+    patience: int | None
+    device: torch.device
+    verbose: int
+    callbacks: Any
+    net_params: dict[str, Any] | None
+    seeds: list[int] = field(default_factory=lambda: [0, 0, 0])
+
+
+class NonFiniteError(ArithmeticError):
+    """The loss is NaN or infinite; raised inside the loop only."""
+
+
+class Net(NeuralNet):
+    """skorch's loop over our batches, with weights in the loss."""
+
+    shuffler: np.random.Generator | None = None
+
+    def get_iterator(self, dataset: StepDataset, training: bool = False) -> Any:
+        """Slice whole batches; no DataLoader."""
+        generator = self.shuffler if training else None
+        return BatchIterator(dataset, self.batch_size, generator)
+
+    def get_loss(self, y_pred: Tensor, y_true: Any, *args: Any, **kwargs: Any) -> Any:
+        """Weighted mean; weights have mean one over the whole set."""
+        targets, weights = y_true
+        return (self.criterion_(y_pred, targets) * weights).mean()
+
+    @property
+    def _default_callbacks(self) -> list[Any]:
+        callbacks = [
+            ("epoch_timer", EpochTimer()),
+            ("train_loss", PassthroughScoring(name="train_loss", on_train=True)),
+            ("valid_loss", PassthroughScoring(name="valid_loss")),
+        ]
+        if self.verbose:
+            callbacks.append(("print_log", PrintLog(sink=print_row)))
+        return callbacks
+
+
+def print_row(row: str) -> None:
+    """Print a line of the log, with colours only where they can be seen."""
+    print(row if sys.stdout.isatty() else re.sub(r"\x1b\[\d+m", "", row))
+
+
+class FiniteGuard(Callback):
+    """Stop at the first loss that is not finite; keep the weights of each epoch."""
+
+    def __init__(self) -> None:
+        self.good: dict[str, Tensor] | None = None
+        self.first_loss: float | None = None
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Remember the weights that the last epoch ended with."""
+        if self.first_loss is not None and weights_are_finite(net.module_):
+            self.good = copy_weights(net.module_)
+        if len(net.history) > 1:
+            net.history[-2]["batches"] = []  # else history grows with every batch
+
+    def on_batch_end(self, net: Any, loss: Any = None, **kwargs: Any) -> None:
+        """Look at the loss of every batch."""
+        value = loss.item()
+        if self.first_loss is None:
+            self.first_loss = value
+        if not math.isfinite(value):
+            raise NonFiniteError
+
+
+def fit_module(
+    module: SequenceModule,
+    train: TrainingSet,
+    validation: TrainingSet | None,
+    settings: Settings,
+    optimizer_state: dict[str, Any] | None = None,
+    history: Any = None,
+) -> Net:
+    """Train a module in place and give back the net that did it."""
+    _, dropout_seed, shuffle_seed = settings.seeds
+    device = settings.device
+    module.to(device)
+    train_set = StepDataset(train, device)
+    valid_set = None if validation is None else StepDataset(validation, device)
+    n_batches = len(BatchIterator(train_set, settings.batch_size))
+    guard = FiniteGuard()
+    net = make_net(module, settings, n_batches * settings.max_epochs, guard)
+    net.shuffler = np.random.default_rng(shuffle_seed)
+    if history is not None:
+        net.history = history
+    if optimizer_state is not None:
+        net.optimizer_.load_state_dict(optimizer_state)
+    module.set_generator(torch.Generator(device).manual_seed(dropout_seed))
+    net.train_split = (lambda train_set: (train_set, valid_set)) if valid_set else None
+    with one_thread(device):
+        net.notify("on_train_begin", X=train_set, y=None)
+        try:
+            net.fit_loop(train_set)
+            if not weights_are_finite(module):
+                raise NonFiniteError
+        except NonFiniteError:
+            restore_good_weights(net, guard, settings)
+        net.notify("on_train_end", X=train_set, y=None)
+    warn_if_diverged(net, guard, settings)
+    module.set_generator(None)
+    module.eval()
+    net.train_split = None
+    net.history[-1]["batches"] = []
+    return net
+
+
+def make_net(
+    module: SequenceModule,
+    settings: Settings,
+    n_updates: int,
+    guard: FiniteGuard | None = None,
+) -> Net:
+    """Put a module and settings into an initialised skorch net."""
+    params: dict[str, Any] = {
+        "module": module,
+        "criterion": make_loss(settings.loss),
+        "lr": settings.lr,
+        "max_epochs": settings.max_epochs,
+        "batch_size": settings.batch_size,
+        "device": str(settings.device),
+        "verbose": settings.verbose,
+        "train_split": None,
+        **optimizer_params(settings),
+    }
+    callbacks: list[Any] = [] if guard is None else [("finite_guard", guard)]
+    if guard is not None and settings.max_grad_norm is not None:
+        clipping = GradientNormClipping(settings.max_grad_norm)
+        callbacks.append(("gradient_clipping", clipping))
+    if guard is not None and settings.lr_schedule != "constant":
+        factor = partial(SCHEDULES[settings.lr_schedule], n_updates=n_updates)
+        scheduler = LRScheduler(
+            torch.optim.lr_scheduler.LambdaLR, step_every="batch", lr_lambda=factor
+        )
+        callbacks.append(("lr_schedule", scheduler))
+    if guard is not None and settings.patience is not None:
+        stopping = EarlyStopping("valid_loss", settings.patience, load_best=True)
+        callbacks.append(("early_stopping", stopping))
+    if guard is not None and settings.verbose > 1:
+        callbacks.append(("progress_bar", ProgressBar()))
+    if guard is not None:
+        callbacks += settings.callbacks or []
+    params["callbacks"] = callbacks
+    params.update(settings.net_params or {})
+    return Net(**params).initialize()  # type: ignore[no-any-return]  # untyped
+
+
+def optimizer_params(settings: Settings) -> dict[str, Any]:
+    """Find the optimiser class and what it takes of our settings."""
+    optimizer = OPTIMIZERS.get(settings.optimizer, settings.optimizer)
+    accepted = inspect.signature(optimizer).parameters
+    params: dict[str, Any] = {"optimizer": optimizer}
+    if "weight_decay" in accepted:
+        params["optimizer__weight_decay"] = settings.weight_decay
+    if "fused" in accepted and settings.device.type in ("cpu", "cuda"):
+        params["optimizer__fused"] = True
+    return params
+
+
+def one_cycle(update: int, n_updates: int, warm_up: float = 0.25) -> float:
+    """Rise from 1/25 to 1 in the first quarter, then fall to 0 (Smith & Topin)."""
+    done = update / n_updates
+    if done < warm_up:
+        return 0.04 + 0.96 * 0.5 * (1 - math.cos(math.pi * done / warm_up))
+    return 0.5 * (1 + math.cos(math.pi * (done - warm_up) / (1 - warm_up)))
+
+
+def cosine(update: int, n_updates: int) -> float:
+    """Fall from 1 to 0 (Loshchilov & Hutter, 2017)."""
+    return 0.5 * (1 + math.cos(math.pi * update / n_updates))
+
+
+SCHEDULES = {"one_cycle": one_cycle, "cosine": cosine}
+
+
+def weights_are_finite(module: nn.Module) -> bool:
+    """Whether no weight is NaN or infinite."""
+    return all(bool(torch.isfinite(p).all()) for p in module.parameters())
+
+
+def copy_weights(module: nn.Module) -> dict[str, Tensor]:
+    """Copy the weights, by name."""
+    return {name: w.detach().clone() for name, w in module.state_dict().items()}
+
+
+def restore_good_weights(net: Net, guard: FiniteGuard, settings: Settings) -> None:
+    """Go back to the last epoch that ended well, or fail if there is none."""
+    epoch = len(net.history)
+    advice = (
+        f"Try a smaller lr (it is {settings.lr}), a smaller max_grad_norm, or scale X."
+    )
+    if guard.good is None:
+        raise ValueError(
+            f"Training diverged: the loss became NaN or infinite in epoch {epoch}, "
+            f"before any epoch ended well. Nothing was fitted. {advice}"
+        )
+    net.module_.load_state_dict(guard.good)
+    if "train_loss" not in net.history[-1]:
+        del net.history[-1]
+    warnings.warn(
+        f"Training diverged: the loss became NaN or infinite in epoch {epoch}. The "
+        f"weights of the last good epoch are kept. {advice}",
+        ConvergenceWarning,
+        stacklevel=6,
+    )
+
+
+def warn_if_diverged(net: Net, guard: FiniteGuard, settings: Settings) -> None:
+    """Say so if the network is worse than before its first update."""
+    final = net.history[-1].get("train_loss")
+    if final is None or guard.first_loss is None or len(net.history) < 2:
+        return
+    if final > 2 * guard.first_loss + 1e-3:
+        warnings.warn(
+            f"Training did not converge: the loss rose from {guard.first_loss:.3g} "
+            f"before the first update to {final:.3g} in the last epoch. Try a smaller "
+            f"lr (it is {settings.lr}).",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
+
+
+def make_module(config: dict[str, Any], seed: int) -> SequenceModule:
+    """Build a module with weights drawn from ``seed``, if it fits into memory."""
+    module = SequenceModule(**{**config, "dtype": getattr(torch, config["dtype"])})
+    check_memory(module)
+    module.initialize(torch.Generator().manual_seed(seed))
+    return module
+
+
+def dump_net(net: Net) -> dict[str, Any]:
+    """Describe a fitted net by numbers, strings and numpy arrays."""
+    module = net.module_
+    config = {**module.config, "dtype": str(module.config["dtype"]).split(".")[1]}
+    optimizer = net.optimizer_.state_dict()
+    moments = {
+        int(index): {name: as_plain(value) for name, value in state.items()}
+        for index, state in optimizer["state"].items()
+    }
+    return {
+        "config": config,
+        "weights": {n: w.cpu().numpy() for n, w in module.state_dict().items()},
+        "moments": moments,
+        "history": [
+            {k: v for k, v in epoch.items() if k != "batches"} for epoch in net.history
+        ],
+    }
+
+
+def as_plain(value: Any) -> Any:
+    """Make a tensor an array and leave numbers."""
+    return value.cpu().numpy() if isinstance(value, Tensor) else value
+
+
+def load_net(state: dict[str, Any], settings: Settings) -> Net:
+    """Make the net that ``dump_net`` described."""
+    config = state["config"]
+    module = SequenceModule(**{**config, "dtype": getattr(torch, config["dtype"])})
+    module.to_empty(device=settings.device)
+    weights = {n: torch.from_numpy(w.copy()) for n, w in state["weights"].items()}
+    module.load_state_dict(weights)
+    module.eval()
+    net = make_net(module, settings, n_updates=1)
+    if state["moments"]:
+        optimizer = net.optimizer_.state_dict()
+        optimizer["state"] = {
+            index: {
+                name: torch.from_numpy(v.copy()) if isinstance(v, np.ndarray) else v
+                for name, v in moments.items()
+            }
+            for index, moments in state["moments"].items()
+        }
+        net.optimizer_.load_state_dict(optimizer)
+    net.history = History({**epoch, "batches": []} for epoch in state["history"])
+    return net
+
+
+def copy_module(module: SequenceModule, config: dict[str, Any]) -> SequenceModule:
+    """Copy a fitted module to train it further, if ``config`` still describes it."""
+    config = {**config, "dtype": getattr(torch, config["dtype"])}
+    for name, value in config.items():
+        if value != module.config[name]:
+            raise ValueError(
+                f"The fitted network has {name}={module.config[name]}, now {name}="
+                f"{value}: to train it further, keep {name}; to begin anew, use "
+                "warm_start=False and fit."
+            )
+    return copy.deepcopy(module)

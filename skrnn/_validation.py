@@ -1,0 +1,191 @@
+"""Check X and y at scikit-learn's door; after this nobody checks data again."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_array, validate_data
+
+from skrnn._inputs import (
+    InputKind,
+    input_kind,
+    read_sequences,
+    refuse_unclear_frames,
+    table_to_sequences,
+)
+from skrnn._sequences import Sequences
+
+__all__ = ["check_sequences", "check_target_length"]
+
+
+def check_sequences(
+    estimator: Any,
+    X: Any,
+    *,
+    reset: bool,
+    dtype: Any = np.float64,
+    allow_nan: bool = False,
+) -> Sequences:
+    """Read X as Sequences of numbers; with ``reset``, remember its features.
+
+    ``dtype`` is one type or a list of types to keep. Sets ``n_features_in_`` (columns
+    of a table, else features per step), ``feature_names_in_`` and ``_input_kind``.
+    """
+    refuse_unclear_frames(X)
+    width: int | None = estimator.features_per_step
+    if _is_empty_list(X) and not reset and estimator._input_kind != "table":
+        X = Sequences(np.empty((0, estimator._n_step_features)), [0])
+    kind = input_kind(X)
+    if kind == "table":
+        sequences = table_to_sequences(_check_table(estimator, X, reset), width)
+    else:
+        sequences = read_sequences(X, kind, width)
+        if reset and len(sequences) == 0:
+            raise ValueError(
+                f"Found array with 0 sample(s) (shape={np.shape(X)}) while a minimum "
+                f"of 1 is required by {type(estimator).__name__}."
+            )
+        _check_names(estimator, sequences, reset)
+    if reset:
+        if kind != "table":
+            estimator.n_features_in_ = sequences.n_features
+        estimator._input_kind = kind
+        estimator._n_step_features = sequences.n_features
+    else:
+        _check_step_features(estimator, sequences, kind)
+    types = dtype if isinstance(dtype, list) else [dtype]
+    _check_finite(estimator, sequences, allow_nan)
+    if sequences.dtype in types:
+        return sequences
+    with np.errstate(over="ignore"):  # an overflow is reported two lines below
+        cast = sequences.with_values(sequences.values.astype(types[0]))
+    if np.dtype(types[0]).itemsize < sequences.dtype.itemsize:
+        _check_cast(sequences, cast)
+    return cast
+
+
+def _is_empty_list(X: Any) -> bool:
+    return isinstance(X, list | tuple) and len(X) == 0
+
+
+def _check_table(estimator: BaseEstimator, X: Any, reset: bool) -> NDArray[Any]:
+    if np.ma.isMaskedArray(X):
+        X = np.ma.filled(X.astype(np.float64), np.nan)
+    options = {
+        "dtype": [np.float64, np.float32],
+        "ensure_all_finite": False,  # checked below, with the place of the value
+        "ensure_min_samples": 1 if reset else 0,
+    }
+    if reset or estimator._input_kind == "table":
+        table = validate_data(estimator, X, reset=reset, **options)
+    else:  # fitted on 3-D or ragged input: only the features of a step count
+        table = check_array(X, estimator=estimator, input_name="X", **options)
+    return np.asarray(table)
+
+
+def _check_names(estimator: Any, sequences: Sequences, reset: bool) -> None:
+    """As scikit-learn does for columns of a table, for features of a step."""
+    names = sequences.feature_names
+    if reset:
+        if names is not None:
+            estimator.feature_names_in_ = np.array(names, dtype=object)
+        elif hasattr(estimator, "feature_names_in_"):
+            del estimator.feature_names_in_
+        return
+    fitted = getattr(estimator, "feature_names_in_", None)
+    if fitted is None or estimator._input_kind == "table":
+        return
+    if names is None:
+        warnings.warn(
+            "X does not have valid feature names, but "
+            f"{type(estimator).__name__} was fitted with feature names",
+            UserWarning,
+            stacklevel=4,
+        )
+    elif tuple(fitted) != names:
+        raise ValueError(
+            "The feature names should match those that were passed during fit.\n"
+            f"Got {list(names)}, expected {list(fitted)}, in this order."
+        )
+
+
+def _check_step_features(estimator: Any, sequences: Sequences, kind: InputKind) -> None:
+    expected, got = estimator._n_step_features, sequences.n_features
+    if got == expected:
+        return
+    name = type(estimator).__name__
+    message = (
+        f"X has {got} features per step, but {name} is expecting {expected} features "
+        "as input."
+    )
+    if kind == "table":
+        message += (
+            f" A 2-D X is read with one feature per step: pass X of shape "
+            f"(n_sequences, n_steps, {expected}) or set features_per_step={expected}."
+        )
+    raise ValueError(message)
+
+
+def _check_finite(estimator: Any, sequences: Sequences, allow_nan: bool) -> None:
+    values = sequences.values
+    if np.isfinite(values).all():
+        return
+    name = type(estimator).__name__
+    infinite = np.isinf(values)
+    if infinite.any():
+        raise ValueError(
+            f"Input X contains infinity: {_first_place(sequences, infinite)}. "
+            f"{name} needs finite numbers: remove or clip these values."
+        )
+    if allow_nan:
+        return
+    missing = np.isnan(values)
+    steps = missing.all(axis=1)
+    ends = sequences.offsets[1:][sequences.lengths > 0] - 1
+    advice = "Impute them first"
+    if hasattr(estimator, "missing"):
+        advice += " or set missing='mask'"
+    if steps[ends].any():
+        advice += (
+            "; if NaN at the end of a sequence is padding, pass "
+            "as_sequences(X, padding='nan')"
+        )
+    raise ValueError(
+        f"Input X contains NaN: {_first_place(sequences, missing)}. "
+        f"{name} does not accept missing values. {advice}."
+    )
+
+
+def _check_cast(before: Sequences, after: Sequences) -> None:
+    overflow = np.isinf(after.values) & ~np.isinf(before.values)
+    if overflow.any():
+        raise ValueError(
+            f"Input X is too large for {after.dtype} (it would become infinity): "
+            f"{_first_place(before, overflow)}. Scale X, for example with "
+            "SequenceScaler, or set dtype='float64'."
+        )
+
+
+def _first_place(sequences: Sequences, found: NDArray[np.bool_]) -> str:
+    """Where the first found value is, and how many there are."""
+    row, feature = np.argwhere(found)[0]
+    index = int(np.searchsorted(sequences.offsets, row, side="right")) - 1
+    count = int(found.sum())
+    return (
+        f"{count} value{'s' if count > 1 else ''}, the first is "
+        f"{sequences.values[row, feature]} in sequence {index}, step "
+        f"{row - sequences.offsets[index]}, feature {feature}"
+    )
+
+
+def check_target_length(sequences: Sequences, y: Any, name: str = "y") -> None:
+    """One target (or weight) for each sequence."""
+    if len(y) != len(sequences):
+        raise ValueError(
+            f"{name} has {len(y)} values for {len(sequences)} sequences in X: found "
+            "input variables with inconsistent numbers of samples."
+        )

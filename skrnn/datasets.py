@@ -1,0 +1,172 @@
+"""Tiny synthetic data sets for the documentation and the tests."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils._param_validation import (
+    Interval,
+    validate_parameter_constraints,
+)
+
+from skrnn._params import CONSTRAINTS, spawn_seeds
+
+__all__ = ["make_adding_problem", "make_waves"]
+
+
+def make_adding_problem(
+    n_sequences: int = 200, n_steps: int = 20, random_state: Any = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Make the adding problem, a regression that needs a long memory.
+
+    The first feature is noise between -1 and 1, the second marks two steps with 1, one
+    in each half of the sequence. The target is the sum of the two marked values,
+    brought to the range from 0 to 1. Predicting the mean has a squared error of 1/24.
+
+    Parameters
+    ----------
+    n_sequences : int, default=200
+        Number of sequences.
+    n_steps : int, default=20
+        Number of steps of each sequence, at least 2; more make the problem harder.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of the numbers drawn; an int gives the same data every time.
+
+    Returns
+    -------
+    X : ndarray of shape (n_sequences, n_steps, 2)
+        Values and marks.
+    y : ndarray of shape (n_sequences,)
+        ``0.5 + (first marked value + second marked value) / 4``.
+
+    Raises
+    ------
+    ValueError
+        If a size is too small.
+
+    Notes
+    -----
+    In [1]_ the first mark is among the first ten steps, the length varies a little and
+    the ends of the sequence are marked with -1.
+
+    References
+    ----------
+    .. [1] Hochreiter & Schmidhuber (1997), Long Short-Term Memory,
+       doi:10.1162/neco.1997.9.8.1735, section 5.4.
+
+    Examples
+    --------
+    >>> from skrnn.datasets import make_adding_problem
+    >>> X, y = make_adding_problem(n_sequences=1000, random_state=0)
+    >>> X.shape
+    (1000, 20, 2)
+    >>> float(y.mean().round(1))
+    0.5
+    """
+    _check_arguments(
+        "make_adding_problem",
+        n_sequences=(n_sequences, _at_least(1)),
+        n_steps=(n_steps, _at_least(2)),
+        random_state=(random_state, CONSTRAINTS["random_state"]),
+    )
+    rng = _generator(random_state)
+    X = np.zeros((n_sequences, n_steps, 2))
+    X[:, :, 0] = rng.uniform(-1.0, 1.0, size=(n_sequences, n_steps))
+    rows, half = np.arange(n_sequences), n_steps // 2
+    first = rng.integers(0, half, size=n_sequences)
+    second = rng.integers(half, n_steps, size=n_sequences)
+    X[rows, first, 1] = X[rows, second, 1] = 1.0
+    y = 0.5 + (X[rows, first, 0] + X[rows, second, 0]) / 4.0
+    return X, y
+
+
+def make_waves(
+    n_sequences: int = 120,
+    n_steps: int = 30,
+    n_classes: int = 3,
+    noise: float = 0.3,
+    ragged: bool = False,
+    random_state: Any = None,
+) -> tuple[Any, NDArray[np.int64]]:
+    """Make noisy sine waves whose frequency is the class.
+
+    Class k has frequency ``0.05 + 0.2 * k / n_classes`` cycles per step; where in its
+    cycle a wave begins is random, so no single step tells the class.
+
+    Parameters
+    ----------
+    n_sequences : int, default=120
+        Number of sequences, shared out evenly among the classes.
+    n_steps : int, default=30
+        Number of steps of each sequence, at least 2; the most if ``ragged``.
+    n_classes : int, default=3
+        Number of frequencies.
+    noise : float, default=0.3
+        Standard deviation of what is added to each value of a wave of height 1.
+    ragged : bool, default=False
+        Whether the sequences have different lengths, from ``n_steps / 2`` to
+        ``n_steps``.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of the numbers drawn; an int gives the same data every time.
+
+    Returns
+    -------
+    X : ndarray of shape (n_sequences, n_steps, 1)
+        The waves; if ``ragged`` a list of arrays of shape (n_steps_i, 1).
+    y : ndarray of int of shape (n_sequences,)
+        The classes, from 0 to ``n_classes - 1``.
+
+    Raises
+    ------
+    ValueError
+        If a size or the noise is too small.
+
+    Examples
+    --------
+    >>> from skrnn.datasets import make_waves
+    >>> X, y = make_waves(ragged=True, random_state=0)
+    >>> len(X), sorted({len(x) for x in X})[-1]
+    (120, 30)
+    >>> int((y == 2).sum())
+    40
+    """
+    _check_arguments(
+        "make_waves",
+        n_sequences=(n_sequences, _at_least(1)),
+        n_steps=(n_steps, _at_least(2)),
+        n_classes=(n_classes, _at_least(1)),
+        noise=(noise, [Interval(Real, 0.0, None, closed="left")]),
+        ragged=(ragged, ["boolean"]),
+        random_state=(random_state, CONSTRAINTS["random_state"]),
+    )
+    rng = _generator(random_state)
+    y = rng.permutation(np.arange(n_sequences) % n_classes)
+    frequency = 0.05 + 0.2 * y / n_classes
+    begin = rng.uniform(0.0, 1.0, size=n_sequences)
+    cycles = begin[:, None] + frequency[:, None] * np.arange(n_steps)
+    X = np.sin(2.0 * np.pi * cycles) + noise * rng.standard_normal(cycles.shape)
+    X = X[:, :, None]
+    if not ragged:
+        return X, y
+    lengths = rng.integers(-(-n_steps // 2), n_steps + 1, size=n_sequences)
+    return [x[:length] for x, length in zip(X, lengths, strict=True)], y
+
+
+def _generator(random_state: Any) -> np.random.Generator:
+    return np.random.default_rng(spawn_seeds(random_state, 1)[0])
+
+
+def _at_least(number: int) -> list[Any]:
+    return [Interval(Integral, number, None, closed="left")]
+
+
+def _check_arguments(caller: str, **arguments: tuple[Any, list[Any]]) -> None:
+    """Raise scikit-learn's sentence about the first argument that is not valid."""
+    validate_parameter_constraints(
+        {name: allowed for name, (_, allowed) in arguments.items()},
+        {name: value for name, (value, _) in arguments.items()},
+        caller_name=caller,
+    )
