@@ -114,7 +114,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
     @property
     def module_(self) -> SequenceModule:
         """The fitted network, a ``torch.nn.Module``."""
-        return self.net_.module_  # type: ignore[no-any-return]  # skorch is untyped
+        return self.net_.sequence_module
 
     @property
     def history_(self) -> list[dict[str, Any]]:
@@ -169,8 +169,9 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val belong together: pass both or neither.")
         again = bool(self.warm_start) and hasattr(self, "net_")
-        if hasattr(self, "net_") and not again:
-            del self.net_
+        if not again:
+            for name in [name for name in vars(self) if name.endswith("_")]:
+                delattr(self, name)
         data = self._read_training_set(X, y, sample_weight, reset=not again)
         train, validation = data, None
         if X_val is not None:
@@ -244,23 +245,20 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             if self.missing == "mask":
                 self.fill_values_ = fill_values(train.sequences)
         old: Net | None = self.net_ if again else None
-        settings = self._settings(max_epochs, lr_schedule, old)
+        settings = self._settings(
+            max_epochs, lr_schedule, old, can_stop=validation is not None
+        )
         config = self._module_config()
         if old is None:
             module = _training.make_module(config, settings.seeds[0])
-            optimizer_state, history = None, None
         else:
-            module = _training.copy_module(old.module_, config)
-            has_state = bool(old.optimizer_.state)
-            optimizer_state = old.optimizer_.state_dict() if has_state else None
-            history = old.history
+            module = _training.copy_module(old.sequence_module, config)
         self.net_ = _training.fit_module(
             module,
             self._prepare(train),
             None if validation is None else self._prepare(validation),
             settings,
-            optimizer_state,
-            history,
+            old,
         )
 
     def _prepare(self, data: TrainingSet) -> TrainingSet:
@@ -287,12 +285,17 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         }
 
     def _settings(
-        self, max_epochs: int, lr_schedule: str, old: Net | None = None
+        self,
+        max_epochs: int,
+        lr_schedule: str,
+        old: Net | None = None,
+        can_stop: bool = False,
     ) -> Settings:
         from skrnn._devices import resolve_device
         from skrnn._training import Settings
 
         n_before = 0 if old is None else len(old.history)
+        stops = bool(self.early_stopping) and can_stop
         return Settings(
             loss=self.loss,
             optimizer=self.optimizer,
@@ -302,7 +305,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             max_grad_norm=self.max_grad_norm,
             max_epochs=int(max_epochs),
             batch_size=int(self.batch_size),
-            patience=self.n_iter_no_change if self.early_stopping else None,
+            patience=self.n_iter_no_change if stops else None,
             device=resolve_device(self.device),
             verbose=int(self.verbose),
             callbacks=self.callbacks,

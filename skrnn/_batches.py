@@ -38,18 +38,20 @@ class StepDataset(torch.utils.data.Dataset[Any]):
         return len(self.lengths)
 
     def batch(self, rows: NDArray[np.int64]) -> Any:
-        """Pad some sequences to the longest of them: (inputs, (targets, weights))."""
+        """Pad some sequences to the longest of them: (inputs, (targets, weights)).
+
+        Sequences of equal length come without ``lengths``, hence without masks.
+        """
         index = torch.from_numpy(rows).to(self.values.device)
-        lengths = self.lengths_there[index]
+        targets = self.targets[index], self.weights[index]
         if self.uniform:
-            x = self.values.index_select(0, index)
-        else:
-            steps = torch.arange(int(self.lengths[rows].max()), device=index.device)
-            inside = steps < lengths[:, None]
-            where = (self.starts[index][:, None] + steps) * inside
-            x = self.values[where] * inside[:, :, None]
-        inputs = {"x": x, "lengths": lengths}
-        return inputs, (self.targets[index], self.weights[index])
+            return {"x": self.values.index_select(0, index)}, targets
+        lengths = self.lengths_there[index]
+        steps = torch.arange(int(self.lengths[rows].max()), device=index.device)
+        inside = steps < lengths[:, None]
+        where = (self.starts[index][:, None] + steps) * inside
+        x = self.values[where] * inside[:, :, None]
+        return {"x": x, "lengths": lengths}, targets
 
 
 class BatchIterator:

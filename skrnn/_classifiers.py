@@ -291,6 +291,11 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
                 data.targets, data.weights, minlength=len(self.classes_)
             )
             factors = data.weights.sum() / (len(totals) * np.maximum(totals, 1e-300))
+        if not (np.isfinite(factors).all() and (factors >= 0).all() and factors.any()):
+            raise ValueError(
+                "class_weight must be finite and >= 0, and not all of it zero; got "
+                f"{self.class_weight!r}."
+            )
         return data._replace(weights=data.weights * factors[data.targets])
 
     def _scale_target(self, data: TrainingSet) -> TrainingSet:
@@ -376,7 +381,8 @@ class RNNClassifier(BaseRecurrentClassifier):
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules.
     net_params : dict or None, default=None
-        More parameters for ``skorch.NeuralNet``, for example ``{"compile": True}``.
+        More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
+        (0.9, 0.99)}``.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, dropout and shuffling. None draws one from numpy's
         global generator.
@@ -512,7 +518,8 @@ class LSTMClassifier(BaseRecurrentClassifier):
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules.
     net_params : dict or None, default=None
-        More parameters for ``skorch.NeuralNet``, for example ``{"compile": True}``.
+        More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
+        (0.9, 0.99)}``.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, dropout and shuffling. None draws one from numpy's
         global generator.
@@ -660,7 +667,8 @@ class GRUClassifier(BaseRecurrentClassifier):
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules.
     net_params : dict or None, default=None
-        More parameters for ``skorch.NeuralNet``, for example ``{"compile": True}``.
+        More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
+        (0.9, 0.99)}``.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, dropout and shuffling. None draws one from numpy's
         global generator.

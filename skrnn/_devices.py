@@ -54,7 +54,7 @@ def one_thread(device: torch.device) -> AbstractContextManager[Any]:
     Sums over several threads depend on their number, parallel regions hang after a
     fork, and workers of a search get in each other's way.
     """
-    if device.type != "cpu":
+    if device.type != "cpu" or torch.get_num_threads() == 1:
         return nullcontext()
     limit: AbstractContextManager[Any] = thread_controller().limit(
         limits=1, user_api="openmp"

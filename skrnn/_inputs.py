@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sized
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
 
 from skrnn._frames import is_frame, is_nested_frame, sequences_from_frame
 from skrnn._sequences import Sequences, offsets_of
@@ -67,12 +69,14 @@ def as_sequences(
 
     Returns
     -------
-    Sequences
+    sequences : Sequences
+        All sequences, in their order; a view where X is one array.
 
     Raises
     ------
     TypeError
-        If ``X`` is of a form that is not listed.
+        If ``X`` is of a form that is not listed, or an argument has no meaning for
+        its form.
     ValueError
         If the parts of ``X`` do not fit together; the message names the sequence.
 
@@ -91,32 +95,52 @@ def as_sequences(
         raise ValueError(
             f"layout must be 'steps-features' or 'features-steps', got {layout!r}."
         )
+    of_frames = {"sequence_id": sequence_id, "time": time}
+    of_arrays = {"lengths": lengths, "padding": padding}
+    of_panels = {"layout": None if layout == "steps-features" else layout}
     if isinstance(X, Sequences):
+        _refuse_options("Sequences", {**of_frames, **of_arrays, **of_panels})
         return X
     if is_frame(X):
         framed = sequences_from_frame(X, sequence_id=sequence_id, time=time)
         if framed is not None:
+            form = "a DataFrame whose rows or cells tell the sequences apart"
+            _refuse_options(form, {**of_arrays, **of_panels})
             return framed
-    elif sequence_id is not None or time is not None:
-        raise TypeError(
-            "sequence_id and time name columns of a long DataFrame, but X is "
-            f"{type(X).__name__}."
-        )
-    kind = input_kind(X)
-    if kind == "ragged":
-        return _read_ragged(X, None)
+    _refuse_options(f"of type {type(X).__name__}, no long DataFrame", of_frames)
+    if isinstance(X, list | tuple) and len(X) == 0:
+        raise ValueError(f"X is an empty {type(X).__name__}. Expected {_FORMS}.")
+    if input_kind(X) == "ragged":
+        _refuse_options("a list of sequences", {**of_arrays, **of_panels})
+        sequences = _read_ragged(X, None)
+        _check_lengths(sequences.lengths)
+        return sequences
     array = _numeric_array(X)
-    if array.ndim == 3 and layout == "features-steps":
-        array = array.transpose(0, 2, 1)
-    if array.ndim == 2 and lengths is not None:
-        return _split_steps(array, np.asarray(lengths))
     if array.ndim == 2:
+        _refuse_options("2-D", of_panels)
+        if lengths is not None:
+            _refuse_options("2-D with lengths", {"padding": padding})
+            names = X.columns if is_frame(X) and X.ndim == 2 else None
+            return _split_steps(array, np.asarray(lengths), names)
         array = array[:, :, None]
-    if lengths is None and padding is None:
-        return Sequences.from_panel(array)
-    if lengths is None:
+    elif layout == "features-steps":
+        array = array.transpose(0, 2, 1)
+    if padding is not None:
+        _refuse_options("cut by padding already", {"lengths": lengths})
         lengths = _lengths_without_padding(array, padding)
+    if lengths is None:
+        return Sequences.from_panel(array)
     return _cut_panel(array, np.asarray(lengths))
+
+
+def _refuse_options(form: str, options: dict[str, Any]) -> None:
+    """Say which argument has no meaning for this form of X."""
+    for name, value in options.items():
+        if value is not None:
+            raise TypeError(
+                f"{name}={value!r} has no meaning here, because X is {form}. "
+                f"Leave {name} out, or see as_sequences for the form it belongs to."
+            )
 
 
 def input_kind(X: Any) -> InputKind:
@@ -187,7 +211,9 @@ def table_to_sequences(table: NDArray[Any], features_per_step: int | None) -> Se
             f"features_per_step={n_features}: a table holds n_steps * "
             "features_per_step columns, all features of the first step first."
         )
-    return Sequences.from_panel(table.reshape(n_sequences, -1, n_features))
+    return Sequences.from_panel(
+        table.reshape(n_sequences, n_columns // n_features, n_features)
+    )
 
 
 def refuse_unclear_frames(X: Any) -> None:
@@ -210,6 +236,11 @@ def _numeric_array(X: Any, where: str = "X") -> NDArray[Any]:
     """Make a real numeric array; NaN for masked entries."""
     if np.ma.isMaskedArray(X):
         X = np.ma.filled(X.astype(np.float64), np.nan)
+    if issparse(X):
+        raise TypeError(
+            f"{where} is sparse: Sparse data was passed, but dense data is required. "
+            "Use '.toarray()' to convert to a dense numpy array."
+        )
     try:
         array = np.asarray(X)
     except ValueError as error:
@@ -280,13 +311,15 @@ def _common_names(X: Any) -> tuple[str, ...] | None:
     return names if all(isinstance(name, str) for name in names) else None
 
 
-def _split_steps(array: NDArray[Any], lengths: NDArray[Any]) -> Sequences:
+def _split_steps(array: NDArray[Any], lengths: NDArray[Any], names: Any) -> Sequences:
     _check_lengths(lengths)
     if lengths.sum() != len(array):
         raise ValueError(
             f"lengths add up to {lengths.sum()} steps, but X has {len(array)} rows."
         )
-    return Sequences(array, offsets_of(lengths))
+    if names is not None and not all(isinstance(name, str) for name in names):
+        names = None
+    return Sequences(array, offsets_of(lengths), names)
 
 
 def _cut_panel(panel: NDArray[Any], lengths: NDArray[Any]) -> Sequences:
@@ -318,12 +351,11 @@ def _check_lengths(lengths: NDArray[Any]) -> None:
         )
 
 
-def _lengths_without_padding(
-    panel: NDArray[Any], padding: float | Literal["nan"] | None
-) -> NDArray[np.int64]:
-    number = np.nan if padding == "nan" else float(padding)  # type: ignore[arg-type]  # None never comes here
-    is_padding = np.isnan(panel) if np.isnan(number) else panel == number
-    is_step = ~is_padding.all(axis=2)
+def _lengths_without_padding(panel: NDArray[Any], padding: Any) -> NDArray[np.int64]:
+    if padding != "nan" and not isinstance(padding, Real):
+        raise ValueError(f"padding must be 'nan', a number or None, got {padding!r}.")
+    is_nan = padding == "nan" or bool(np.isnan(padding))
+    is_step = ~(np.isnan(panel) if is_nan else panel == padding).all(axis=2)
     trailing = is_step[:, ::-1].argmax(axis=1)
     lengths = np.where(is_step.any(axis=1), panel.shape[1] - trailing, 0)
     return lengths.astype(np.int64)

@@ -79,31 +79,38 @@ class RecurrentEncoder(nn.Module):
         self.dropout = Dropout(dropout)
         self.output_size = hidden_size * directions
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """Map (n_sequences, n_steps, n_features) to (..., n_steps, output_size)."""
-        reverse = (
-            None if self.backward_layers is None else reversal(lengths, x.shape[1])
-        )
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Map (n_sequences, n_steps, n_features) to (..., n_steps, output_size).
+
+        Without ``lengths``, no sequence has padding.
+        """
         for index, layer in enumerate(self.forward_layers):
-            outputs, _ = layer(x if index == 0 else self.dropout(x))
-            if self.backward_layers is not None and reverse is not None:
-                backward = self.backward_layers[index]
-                flipped, _ = backward(take_steps(x, reverse))
-                outputs = torch.cat([outputs, take_steps(flipped, reverse)], dim=2)
+            if index > 0:
+                x = self.dropout(x)
+            outputs, _ = layer(x)
+            if self.backward_layers is not None:
+                flipped, _ = self.backward_layers[index](reverse(x, lengths))
+                outputs = torch.cat([outputs, reverse(flipped, lengths)], dim=2)
             x = outputs
         return x
 
 
-def reversal(lengths: Tensor, n_steps: int) -> Tensor:
-    """Index that reverses each sequence and leaves its padding, (n, n_steps)."""
-    steps = torch.arange(n_steps, device=lengths.device)
+def reverse(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """Reverse the steps of each sequence of (n, n_steps, n_features)."""
+    if lengths is None:
+        return x.flip(1)
+    steps = torch.arange(x.shape[1], device=x.device)
     index = lengths[:, None] - 1 - steps
-    return torch.where(index >= 0, index, steps)
-
-
-def take_steps(x: Tensor, index: Tensor) -> Tensor:
-    """Pick steps of (n, n_steps, n_features) by an index of shape (n, n_steps)."""
+    index = torch.where(index >= 0, index, steps)  # padding stays where it is
     return x.gather(1, index[:, :, None].expand(-1, -1, x.shape[2]))
+
+
+def mask(x: Tensor, lengths: Tensor | None, value: float) -> Tensor:
+    """Put ``value`` at the padding of (n, n_steps, n_features)."""
+    if lengths is None:
+        return x
+    steps = torch.arange(x.shape[1], device=x.device)
+    return x.masked_fill((steps >= lengths[:, None])[:, :, None], value)
 
 
 class SequenceModule(nn.Module):
@@ -156,36 +163,39 @@ class SequenceModule(nn.Module):
             self.embedding_size, n_outputs, device="meta", dtype=dtype
         )
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Map (n_sequences, n_steps, n_features) to (n_sequences, n_outputs)."""
         outputs: Tensor = self.head(self.dropout(self.embed(x, lengths)))
         return outputs
 
-    def embed(self, x: Tensor, lengths: Tensor) -> Tensor:
+    def embed(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Map (n_sequences, n_steps, n_features) to (n_sequences, embedding_size)."""
         outputs: Tensor = self.encoder(x, lengths)
         if self.pooling == "last":
             return self._last(outputs, lengths)
-        steps = torch.arange(outputs.shape[1], device=lengths.device)
-        padding = (steps >= lengths[:, None])[:, :, None]
         if self.attention is not None:
-            scores: Tensor = self.attention(outputs).masked_fill(padding, -math.inf)
+            scores = mask(self.attention(outputs), lengths, -math.inf)
             return (outputs * torch.softmax(scores, dim=1)).sum(dim=1)
-        mean = outputs.masked_fill(padding, 0.0).sum(dim=1) / lengths[:, None]
+        n_steps = x.shape[1] if lengths is None else lengths[:, None]
+        mean = mask(outputs, lengths, 0.0).sum(dim=1) / n_steps
         if self.pooling == "mean":
             return mean
-        maximum = outputs.masked_fill(padding, -math.inf).amax(dim=1)
+        maximum = mask(outputs, lengths, -math.inf).amax(dim=1)
         if self.pooling == "max":
             return maximum
         return torch.cat([self._last(outputs, lengths), mean, maximum], dim=1)
 
-    def _last(self, outputs: Tensor, lengths: Tensor) -> Tensor:
+    def _last(self, outputs: Tensor, lengths: Tensor | None) -> Tensor:
         """Last output of each direction: at the end, and at the beginning."""
-        rows = torch.arange(len(outputs), device=outputs.device)
+        if lengths is None:
+            last = outputs[:, -1]
+        else:
+            rows = torch.arange(len(outputs), device=outputs.device)
+            last = outputs[rows, lengths - 1]
         if self.encoder.backward_layers is None:
-            return outputs[rows, lengths - 1]
+            return last
         half = outputs.shape[2] // 2
-        return torch.cat([outputs[rows, lengths - 1, :half], outputs[:, 0, half:]], 1)
+        return torch.cat([last[:, :half], outputs[:, 0, half:]], dim=1)
 
     @torch.no_grad()
     def initialize(self, generator: torch.Generator) -> None:

@@ -34,7 +34,7 @@ def _keeps_its_scale(scaler: Any) -> bool:
     return True
 
 
-class SequenceScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no types
+class SequenceScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Bring the features of sequences to one scale, leaving their form as it is.
 
     scikit-learn's scalers read a table and treat each column, hence each step, on its
@@ -252,6 +252,8 @@ def _in_the_form_of(
     scaled = sequences.with_values(values.astype(sequences.dtype, copy=False))
     if isinstance(X, Sequences):
         return scaled
+    if isinstance(X, list) and not X:
+        return []
     if input_kind(X) != "ragged":
         return scaled.values.reshape(np.asarray(X).shape)
     arrays = [
@@ -304,8 +306,8 @@ def _mean_and_deviation(
     deviations[missing] = 0.0
     rest = np.add.reduceat(deviations, starts, axis=0) / count  # rounding of the mean
     deviations *= deviations
-    variance = np.add.reduceat(deviations, starts, axis=0) / count - rest**2
-    return (mean + rest) * unit, np.sqrt(np.maximum(variance, 0.0)) * unit
+    variance = np.add.reduceat(deviations, starts, axis=0) / count
+    return (mean + rest) * unit, np.sqrt(variance) * unit
 
 
 def _quartiles(

@@ -249,7 +249,8 @@ class RNNRegressor(BaseRecurrentRegressor):
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules.
     net_params : dict or None, default=None
-        More parameters for ``skorch.NeuralNet``, for example ``{"compile": True}``.
+        More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
+        (0.9, 0.99)}``.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, dropout and shuffling. None draws one from numpy's
         global generator.
@@ -387,7 +388,8 @@ class LSTMRegressor(BaseRecurrentRegressor):
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules.
     net_params : dict or None, default=None
-        More parameters for ``skorch.NeuralNet``, for example ``{"compile": True}``.
+        More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
+        (0.9, 0.99)}``.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, dropout and shuffling. None draws one from numpy's
         global generator.
@@ -537,7 +539,8 @@ class GRURegressor(BaseRecurrentRegressor):
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules.
     net_params : dict or None, default=None
-        More parameters for ``skorch.NeuralNet``, for example ``{"compile": True}``.
+        More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
+        (0.9, 0.99)}``.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, dropout and shuffling. None draws one from numpy's
         global generator.

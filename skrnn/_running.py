@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -21,6 +22,30 @@ ROWS_ON_CPU = 32  # sequences in a block: larger blocks are slower
 ROWS_ELSEWHERE = 512
 
 
+class Runner(NamedTuple):
+    """What runs in place of a module: on the CPU, its aligned copy."""
+
+    module: SequenceModule
+    device: torch.device
+    dtype: torch.dtype
+    version: tuple[Any, ...]
+
+
+_runners: WeakKeyDictionary[SequenceModule, Runner] = WeakKeyDictionary()
+
+
+def runner_of(module: SequenceModule) -> Runner:
+    """Keep one runner for each module, made anew when its weights changed."""
+    parameters = list(module.parameters())
+    version = tuple((p.data_ptr(), p._version) for p in parameters)
+    runner = _runners.get(module)
+    if runner is None or runner.version != version:
+        device, dtype = parameters[0].device, parameters[0].dtype
+        runs = aligned_copy(module) if device.type == "cpu" else module
+        runner = _runners[module] = Runner(runs, device, dtype, version)
+    return runner
+
+
 @torch.inference_mode()
 def run_module(
     module: SequenceModule,
@@ -33,28 +58,21 @@ def run_module(
     only and whose number of rows makes no difference (see ``aligned_copy``): it does
     not depend on its companions, to the bit on one CPU.
     """
-    device = next(module.parameters()).device
-    config = module.config
-    size = config["n_outputs"] if part == "outputs" else module.embedding_size
-    columns = torch.arange(size)
-    if device.type == "cpu":
-        runner = aligned_copy(module)
-        if part == "embedding":
-            hidden = config["hidden_size"]
-            columns = blocks(hidden, runner.config["hidden_size"], size)
+    runner = runner_of(module)
+    hidden, run_hidden = (m.config["hidden_size"] for m in (module, runner.module))
+    if part == "outputs":
+        run, columns = runner.module.forward, torch.arange(module.config["n_outputs"])
     else:
-        runner = module
-    n_rows = ROWS_ON_CPU if device.type == "cpu" else ROWS_ELSEWHERE
-    dtype = next(module.parameters()).dtype
-    results = np.empty((len(sequences), size), dtype=str(dtype).split(".")[1])
-    with one_thread(device):
+        run = runner.module.embed
+        columns = blocks(hidden, run_hidden, module.embedding_size)
+    n_rows = ROWS_ON_CPU if runner.device.type == "cpu" else ROWS_ELSEWHERE
+    results = torch.empty(len(sequences), len(columns), dtype=runner.dtype)
+    with one_thread(runner.device):
         for rows, n_steps in blocks_of_rows(sequences.lengths, n_rows):
-            block = sequences[rows]
-            x, lengths = pad_block(block, n_steps, runner.config["n_features"], dtype)
-            run = runner.forward if part == "outputs" else runner.embed
-            outputs = run(x.to(device), lengths.to(device))
-            results[rows] = outputs[: len(rows)].cpu()[:, columns].numpy()
-    return results
+            x, lengths = pad_block(sequences[rows], n_steps, runner)
+            outputs = run(x.to(runner.device), lengths.to(runner.device))
+            results[torch.from_numpy(rows)] = outputs[: len(rows)].cpu()[:, columns]
+    return results.numpy()
 
 
 def blocks_of_rows(
@@ -76,12 +94,10 @@ def round_lengths(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     return rounded
 
 
-def pad_block(
-    block: Sequences, n_steps: int, n_features: int, dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
+def pad_block(block: Sequences, n_steps: int, runner: Runner) -> tuple[Tensor, Tensor]:
     """Pad sequences to a block with a multiple of 8 rows, and their lengths."""
-    n_rows = round_up(len(block), 8)
-    x = torch.zeros(n_rows, n_steps, n_features, dtype=dtype)
+    n_rows, n_features = round_up(len(block), 8), runner.module.config["n_features"]
+    x = torch.zeros(n_rows, n_steps, n_features, dtype=runner.dtype)
     padded = torch.from_numpy(block.to_padded(n_steps=n_steps))
     x[: len(block), :, : block.n_features] = padded
     lengths = torch.ones(n_rows, dtype=torch.int64)

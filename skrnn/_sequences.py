@@ -8,7 +8,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Sequences", "concatenate_sequences"]
+__all__ = ["Sequences", "offsets_of"]
 
 
 class Sequences:
@@ -73,16 +73,17 @@ class Sequences:
         feature_names: Any = None,
     ) -> None:
         values = np.asarray(values)
-        offsets = np.asarray(offsets, dtype=np.int64)
+        offsets = np.asarray(offsets)
         if values.ndim != 2:
             raise ValueError(
                 f"values has {values.ndim} dimensions, expected 2: "
                 "(n_total_steps, n_features)."
             )
-        if offsets.ndim != 1 or len(offsets) == 0 or offsets[0] != 0:
+        is_list = offsets.ndim == 1 and len(offsets) > 0
+        if not is_list or offsets.dtype.kind not in "iu" or offsets[0] != 0:
             raise ValueError(
                 "offsets must be a 1-D array of n_sequences + 1 integers that begins "
-                f"with 0, got shape {offsets.shape}."
+                f"with 0, got shape {offsets.shape} and dtype {offsets.dtype}."
             )
         if offsets[-1] != len(values) or (np.diff(offsets) < 0).any():
             raise ValueError(
@@ -97,19 +98,45 @@ class Sequences:
                     f"{values.shape[1]} features."
                 )
         self.values = values
-        self.offsets = offsets
+        self.offsets = offsets.astype(np.int64, copy=False)
         self.feature_names = feature_names
 
     @classmethod
     def from_arrays(cls, arrays: Any, feature_names: Any = None) -> Sequences:
-        """Join 2-D arrays of shape (n_steps_i, n_features), at least one."""
+        """Join 2-D arrays.
+
+        Parameters
+        ----------
+        arrays : list of arrays of shape (n_steps_i, n_features)
+            The sequences, at least one.
+        feature_names : sequence of str or None, default=None
+            Names of the features.
+
+        Returns
+        -------
+        sequences : Sequences
+            A copy of them, one after the other.
+        """
         lengths = [len(array) for array in arrays]
         values = np.concatenate(arrays, axis=0)
         return cls(values, offsets_of(lengths), feature_names)
 
     @classmethod
     def from_panel(cls, panel: NDArray[Any], feature_names: Any = None) -> Sequences:
-        """View an array of shape (n_sequences, n_steps, n_features)."""
+        """View a 3-D array as sequences of equal length.
+
+        Parameters
+        ----------
+        panel : ndarray of shape (n_sequences, n_steps, n_features)
+            The sequences.
+        feature_names : sequence of str or None, default=None
+            Names of the features.
+
+        Returns
+        -------
+        sequences : Sequences
+            A view, if the memory of ``panel`` is contiguous.
+        """
         n_sequences, n_steps, n_features = panel.shape
         values = panel.reshape(n_sequences * n_steps, n_features)
         offsets = np.arange(n_sequences + 1, dtype=np.int64) * n_steps
@@ -207,14 +234,30 @@ class Sequences:
         )
 
     def with_values(self, values: NDArray[Any]) -> Sequences:
-        """Keep the offsets, exchange the values (as many steps)."""
+        """Keep the offsets, exchange the values.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_total_steps, any number of features)
+            The new steps.
+
+        Returns
+        -------
+        sequences : Sequences
+            Sequences of the same lengths; names are kept if the features are as many.
+        """
         same_width = values.shape[1:] == self.values.shape[1:]
         return Sequences(
             values, self.offsets, self.feature_names if same_width else None
         )
 
     def to_panel(self) -> NDArray[Any]:
-        """View sequences of equal length as (n_sequences, n_steps, n_features).
+        """View sequences of equal length as one 3-D array.
+
+        Returns
+        -------
+        panel : ndarray of shape (n_sequences, n_steps, n_features)
+            A view, not a copy.
 
         Raises
         ------
@@ -242,7 +285,8 @@ class Sequences:
 
         Returns
         -------
-        ndarray of shape (n_sequences, n_steps, n_features)
+        padded : ndarray of shape (n_sequences, n_steps, n_features)
+            A copy; of floats if ``value`` is one.
 
         Raises
         ------
@@ -258,7 +302,9 @@ class Sequences:
                 f"n_steps={n_steps}: use n_steps >= {longest}."
             )
         padded = np.full(
-            (len(self), n_steps, self.n_features), value, dtype=self.values.dtype
+            (len(self), n_steps, self.n_features),
+            value,
+            dtype=np.result_type(self.values.dtype, value),  # NaN makes integers float
         )
         padded[np.arange(n_steps) < lengths[:, None]] = self.values
         return padded
@@ -270,10 +316,3 @@ def offsets_of(lengths: ArrayLike) -> NDArray[np.int64]:
     offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return offsets
-
-
-def concatenate_sequences(first: Sequences, second: Sequences) -> Sequences:
-    """Put the sequences of two containers into one, in order."""
-    values = np.concatenate([first.values, second.values], axis=0)
-    offsets = np.concatenate([first.offsets, second.offsets[1:] + first.offsets[-1]])
-    return Sequences(values, offsets, first.feature_names)

@@ -8,9 +8,9 @@ import math
 import re
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -21,7 +21,6 @@ from skorch.callbacks import (
     EarlyStopping,
     EpochTimer,
     GradientNormClipping,
-    LRScheduler,
     PassthroughScoring,
     PrintLog,
     ProgressBar,
@@ -37,6 +36,8 @@ from skrnn._training_set import TrainingSet
 
 __all__ = ["Net", "Settings", "copy_module", "dump_net", "fit_module", "load_net"]
 __all__ += ["make_module"]
+
+Factor = Callable[[int, int], float]  # (update, n_updates) -> share of lr
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
@@ -86,6 +87,12 @@ class Net(NeuralNet):
         return (self.criterion_(y_pred, targets) * weights).mean()
 
     @property
+    def sequence_module(self) -> SequenceModule:
+        """Our module, taken out of what ``torch.compile`` put around it."""
+        module = getattr(self.module_, "_orig_mod", self.module_)
+        return cast("SequenceModule", module)
+
+    @property
     def _default_callbacks(self) -> list[Any]:
         callbacks = [
             ("epoch_timer", EpochTimer()),
@@ -130,10 +137,12 @@ def fit_module(
     train: TrainingSet,
     validation: TrainingSet | None,
     settings: Settings,
-    optimizer_state: dict[str, Any] | None = None,
-    history: Any = None,
+    old: Net | None = None,
 ) -> Net:
-    """Train a module in place and give back the net that did it."""
+    """Train a module in place and give back the net that did it.
+
+    From an ``old`` net, which stays as it is, history and moments are taken over.
+    """
     _, dropout_seed, shuffle_seed = settings.seeds
     device = settings.device
     module.to(device)
@@ -143,10 +152,10 @@ def fit_module(
     guard = FiniteGuard()
     net = make_net(module, settings, n_batches * settings.max_epochs, guard)
     net.shuffler = np.random.default_rng(shuffle_seed)
-    if history is not None:
-        net.history = history
-    if optimizer_state is not None:
-        net.optimizer_.load_state_dict(optimizer_state)
+    if old is not None:
+        net.history = History({**epoch, "batches": []} for epoch in old.history)
+        if type(old.optimizer_) is type(net.optimizer_):
+            set_moments(net, copy.deepcopy(old.optimizer_.state_dict()["state"]))
     module.set_generator(torch.Generator(device).manual_seed(dropout_seed))
     net.train_split = (lambda train_set: (train_set, valid_set)) if valid_set else None
     with one_thread(device):
@@ -189,11 +198,8 @@ def make_net(
         clipping = GradientNormClipping(settings.max_grad_norm)
         callbacks.append(("gradient_clipping", clipping))
     if guard is not None and settings.lr_schedule != "constant":
-        factor = partial(SCHEDULES[settings.lr_schedule], n_updates=n_updates)
-        scheduler = LRScheduler(
-            torch.optim.lr_scheduler.LambdaLR, step_every="batch", lr_lambda=factor
-        )
-        callbacks.append(("lr_schedule", scheduler))
+        schedule = Schedule(SCHEDULES[settings.lr_schedule], settings.lr, n_updates)
+        callbacks.append(("lr_schedule", schedule))
     if guard is not None and settings.patience is not None:
         stopping = EarlyStopping("valid_loss", settings.patience, load_best=True)
         callbacks.append(("early_stopping", stopping))
@@ -218,6 +224,24 @@ def optimizer_params(settings: Settings) -> dict[str, Any]:
     return params
 
 
+class Schedule(Callback):
+    """Set the learning rate before each update."""
+
+    def __init__(self, factor: Factor, lr: float, n_updates: int) -> None:
+        self.factor = factor
+        self.lr = lr
+        self.n_updates = n_updates
+        self.update = 0
+
+    def on_batch_begin(self, net: Any, training: bool = False, **kwargs: Any) -> None:
+        """Look the rate of this update up."""
+        if training:
+            lr = self.lr * self.factor(self.update, self.n_updates)
+            for group in net.optimizer_.param_groups:
+                group["lr"] = lr
+            self.update += 1
+
+
 def one_cycle(update: int, n_updates: int, warm_up: float = 0.25) -> float:
     """Rise from 1/25 to 1 in the first quarter, then fall to 0 (Smith & Topin)."""
     done = update / n_updates
@@ -231,7 +255,7 @@ def cosine(update: int, n_updates: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * update / n_updates))
 
 
-SCHEDULES = {"one_cycle": one_cycle, "cosine": cosine}
+SCHEDULES: dict[str, Factor] = {"one_cycle": one_cycle, "cosine": cosine}
 
 
 def weights_are_finite(module: nn.Module) -> bool:
@@ -285,13 +309,14 @@ def make_module(config: dict[str, Any], seed: int) -> SequenceModule:
     """Build a module with weights drawn from ``seed``, if it fits into memory."""
     module = SequenceModule(**{**config, "dtype": getattr(torch, config["dtype"])})
     check_memory(module)
-    module.initialize(torch.Generator().manual_seed(seed))
+    with one_thread(torch.device("cpu")):
+        module.initialize(torch.Generator().manual_seed(seed))
     return module
 
 
 def dump_net(net: Net) -> dict[str, Any]:
     """Describe a fitted net by numbers, strings and numpy arrays."""
-    module = net.module_
+    module = net.sequence_module
     config = {**module.config, "dtype": str(module.config["dtype"]).split(".")[1]}
     optimizer = net.optimizer_.state_dict()
     moments = {
@@ -322,18 +347,23 @@ def load_net(state: dict[str, Any], settings: Settings) -> Net:
     module.load_state_dict(weights)
     module.eval()
     net = make_net(module, settings, n_updates=1)
-    if state["moments"]:
-        optimizer = net.optimizer_.state_dict()
-        optimizer["state"] = {
-            index: {
-                name: torch.from_numpy(v.copy()) if isinstance(v, np.ndarray) else v
-                for name, v in moments.items()
-            }
-            for index, moments in state["moments"].items()
+    moments = {
+        index: {
+            name: torch.from_numpy(v.copy()) if isinstance(v, np.ndarray) else v
+            for name, v in values.items()
         }
-        net.optimizer_.load_state_dict(optimizer)
+        for index, values in state["moments"].items()
+    }
+    set_moments(net, moments)
     net.history = History({**epoch, "batches": []} for epoch in state["history"])
     return net
+
+
+def set_moments(net: Net, moments: dict[int, dict[str, Any]]) -> None:
+    """Give the optimiser its state back, but leave it its learning rate."""
+    if moments:
+        groups = net.optimizer_.state_dict()["param_groups"]
+        net.optimizer_.load_state_dict({"state": moments, "param_groups": groups})
 
 
 def copy_module(module: SequenceModule, config: dict[str, Any]) -> SequenceModule:

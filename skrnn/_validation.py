@@ -69,7 +69,10 @@ def check_sequences(
 
 
 def _is_empty_list(X: Any) -> bool:
-    return isinstance(X, list | tuple) and len(X) == 0
+    is_list = isinstance(X, list | tuple) or (
+        isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
+    )
+    return is_list and len(X) == 0
 
 
 def _check_table(estimator: BaseEstimator, X: Any, reset: bool) -> NDArray[Any]:

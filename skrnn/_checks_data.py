@@ -1,0 +1,113 @@
+"""Data for the conformance checks, and how answers are compared."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone, is_classifier
+
+__all__ = ["answer", "as_objects", "assert_refused", "assert_same", "fit_clone"]
+__all__ += ["make_panel", "make_ragged", "make_targets", "seed_names", "seeded"]
+__all__ += ["take_rows"]
+
+Answers = dict[str, NDArray[Any]]
+
+N_SEQUENCES = 20
+METHODS = ("predict_proba", "decision_function", "transform")  # besides predict
+OFF_CPU = 1e-3  # elsewhere sums have no fixed order
+
+
+def make_ragged(n_features: int = 2) -> list[NDArray[Any]]:
+    """Sequences of 4 to 9 steps; quarters, which float32 holds exactly."""
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(4, 10, N_SEQUENCES)
+    return [rng.integers(-8, 9, (length, n_features)) / 4.0 for length in lengths]
+
+
+def make_panel(n_steps: int = 5, n_features: int = 2) -> NDArray[Any]:
+    """Sequences of equal length, (n_sequences, n_steps, n_features)."""
+    rng = np.random.default_rng(1)
+    return rng.integers(-8, 9, (N_SEQUENCES, n_steps, n_features)) / 4.0
+
+
+def make_targets(estimator: Any, X: Any) -> NDArray[Any]:
+    """Near the mean of the first feature, or whether that is above the median."""
+    means = np.array([x[:, 0].mean() + 0.1 * x[-1, -1] for x in X])
+    if not is_classifier(estimator):
+        return means
+    above = np.argsort(np.argsort(means)) >= len(means) // 2
+    return np.where(above, "above", "below")
+
+
+def as_objects(arrays: Any) -> NDArray[Any]:
+    """Put arrays into an object array (n_sequences,)."""
+    objects = np.empty(len(arrays), dtype=object)
+    for index, array in enumerate(arrays):
+        objects[index] = array
+    return objects
+
+
+def seed_names(estimator: Any) -> list[str]:
+    """Name every ``random_state``, also of nested estimators."""
+    params: dict[str, Any] = getattr(estimator, "get_params", dict)()
+    return [p for p in params if p.split("__")[-1] == "random_state"]
+
+
+def seeded(estimator: Any, seed: int) -> Any:
+    """Clone, and set every ``random_state``."""
+    return clone(estimator).set_params(**dict.fromkeys(seed_names(estimator), seed))
+
+
+def fit_clone(estimator: Any, X: Any, **fit_params: Any) -> Any:
+    """Fit a clone to X and its targets."""
+    return clone(estimator).fit(X, make_targets(estimator, X), **fit_params)
+
+
+def answer(fitted: Any, X: Any) -> Answers:
+    """Ask all methods that the estimator has; one row per sequence."""
+    methods = ["predict", *(m for m in METHODS if hasattr(fitted, m))]
+    return {method: np.asarray(getattr(fitted, method)(X)) for method in methods}
+
+
+def take_rows(answers: Answers, rows: Any) -> Answers:
+    """Pick some sequences' answers."""
+    return {method: values[rows] for method, values in answers.items()}
+
+
+def assert_same(
+    fitted: Any, got: Answers, expected: Answers, claim: str, rtol: float = 0.0
+) -> None:
+    """Compare answers; ``rtol`` is relative to the largest value."""
+    if not str(getattr(fitted, "device_", "cpu")).startswith("cpu"):
+        rtol = max(rtol, OFF_CPU)
+    for method, values in expected.items():
+        other = got[method]
+        what = f"{type(fitted).__name__}.{method} {claim}"
+        if other.shape != values.shape:
+            raise AssertionError(f"{what}: shape {other.shape}, not {values.shape}.")
+        if np.array_equal(other, values):
+            continue
+        if values.dtype.kind not in "fiu":
+            raise AssertionError(f"{what}: {(other != values).sum()} labels differ.")
+        difference = np.abs(other - values).max()
+        if not difference <= rtol * np.abs(values).max():
+            raise AssertionError(f"{what}: values differ by up to {difference:.3g}.")
+
+
+def assert_refused(call: Callable[[], Any], numbers: list[int], claim: str) -> None:
+    """Demand a ValueError whose message contains all of the numbers."""
+    try:
+        call()
+    except ValueError as error:
+        found = re.findall(r"\d+", str(error))
+        missing = [number for number in numbers if str(number) not in found]
+        if missing:
+            raise AssertionError(
+                f"{claim}: the message does not name {missing}, it is {str(error)!r}."
+            ) from error
+    else:
+        raise AssertionError(f"{claim}: no ValueError was raised.")

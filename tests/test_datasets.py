@@ -1,0 +1,113 @@
+"""The synthetic data, compared with what their texts say."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from skrnn.datasets import make_adding_problem, make_waves
+
+MAKERS = [make_adding_problem, make_waves]
+
+
+@pytest.mark.parametrize("n_steps", [2, 3, 20])
+def test_each_half_of_an_adding_problem_has_one_mark(n_steps: int) -> None:
+    X, _ = make_adding_problem(n_steps=n_steps, random_state=0)
+    half = n_steps // 2
+    np.testing.assert_array_equal(X[:, :half, 1].sum(axis=1), 1.0)
+    np.testing.assert_array_equal(X[:, half:, 1].sum(axis=1), 1.0)
+
+
+def test_the_target_of_the_adding_problem_is_the_sum_of_marked_values() -> None:
+    X, y = make_adding_problem(random_state=0)
+    marked = (X[:, :, 0] * X[:, :, 1]).sum(axis=1)
+    np.testing.assert_allclose(y, 0.5 + marked / 4)
+
+
+def test_the_mean_has_the_error_that_the_adding_problem_promises() -> None:
+    _, y = make_adding_problem(n_sequences=100_000, n_steps=4, random_state=0)
+    assert y.mean() == pytest.approx(0.5, abs=0.005)
+    assert y.var() == pytest.approx(1 / 24, rel=0.02)
+
+
+def test_all_steps_of_the_adding_problem_get_marked() -> None:
+    X, _ = make_adding_problem(n_sequences=1000, n_steps=7, random_state=0)
+    assert (X[:, :, 1].sum(axis=0) > 0).all()
+
+
+def test_the_class_of_a_wave_is_its_frequency() -> None:
+    X, y = make_waves(n_sequences=12, n_steps=300, noise=0.0, random_state=0)
+    power = np.abs(np.fft.rfft(X[:, :, 0], axis=1))
+    frequency = np.fft.rfftfreq(300)[power.argmax(axis=1)]
+    np.testing.assert_allclose(frequency, 0.05 + 0.2 * y / 3, atol=1 / 300)
+
+
+def test_noise_has_the_deviation_asked_for() -> None:
+    noisy, _ = make_waves(n_sequences=1000, noise=0.5, random_state=0)
+    clean, _ = make_waves(n_sequences=1000, noise=0.0, random_state=0)
+    assert (noisy - clean).std() == pytest.approx(0.5, rel=0.02)
+
+
+def test_classes_are_shared_out_evenly() -> None:
+    _, y = make_waves(n_sequences=30, n_classes=4, random_state=0)
+    assert sorted(np.bincount(y)) == [7, 7, 8, 8]
+
+
+def test_ragged_waves_have_all_lengths_from_half_to_whole() -> None:
+    X, _ = make_waves(n_sequences=300, n_steps=7, ragged=True, random_state=0)
+    assert {x.shape for x in X} == {(4, 1), (5, 1), (6, 1), (7, 1)}
+
+
+def test_ragged_waves_are_beginnings_of_the_whole_ones() -> None:
+    ragged, y = make_waves(ragged=True, random_state=3)
+    whole, same = make_waves(random_state=3)
+    np.testing.assert_array_equal(y, same)
+    for beginning, x in zip(ragged, whole, strict=True):
+        np.testing.assert_array_equal(beginning, x[: len(beginning)])
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_the_same_seed_gives_the_same_data(make: Callable[..., Any]) -> None:
+    for first, second in zip(make(random_state=1), make(random_state=1), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_another_seed_gives_other_data(make: Callable[..., Any]) -> None:
+    assert (make(random_state=1)[0] != make(random_state=2)[0]).any()
+
+
+@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("kind", [np.random.RandomState, np.random.default_rng])
+def test_generators_are_accepted(make: Callable[..., Any], kind: Any) -> None:
+    first, second = make(random_state=kind(0))[0], make(random_state=kind(0))[0]
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_a_seed_leaves_the_global_state_alone(make: Callable[..., Any]) -> None:
+    np.random.seed(0)  # noqa: NPY002  # the global generator is what is tested
+    expected = np.random.random()  # noqa: NPY002
+    np.random.seed(0)  # noqa: NPY002
+    make(random_state=5)
+    assert np.random.random() == expected  # noqa: NPY002
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "value"),
+    [
+        (make_adding_problem, "n_sequences", 0),
+        (make_adding_problem, "n_steps", 1),
+        (make_adding_problem, "random_state", "seed"),
+        (make_waves, "n_classes", 0),
+        (make_waves, "n_steps", 2.5),
+        (make_waves, "noise", -0.1),
+        (make_waves, "ragged", "yes"),
+    ],
+)
+def test_wrong_arguments_are_named(
+    make: Callable[..., Any], name: str, value: Any
+) -> None:
+    with pytest.raises(ValueError, match=f"The '{name}' parameter of {make.__name__}"):
+        make(**{name: value})
