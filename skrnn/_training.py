@@ -9,6 +9,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -66,6 +67,10 @@ class Settings:
     seeds: list[int] = field(default_factory=lambda: [0, 0, 0])
 
 
+class StopTraining(Exception):  # no error: early stopping is done
+    """An EarlyStopping callback has seen enough; raised inside the loop only."""
+
+
 class NonFiniteError(ArithmeticError):
     """The loss is NaN or infinite; raised inside the loop only."""
 
@@ -90,8 +95,14 @@ class Net(NeuralNet):
         getattr(self, method_name)(self, **kwargs)
         silent = getattr(Callback, method_name)
         for _, callback in self.callbacks_:
-            if getattr(type(callback), method_name, None) is not silent:
+            if getattr(type(callback), method_name, None) is silent:
+                continue
+            try:
                 getattr(callback, method_name)(self, **kwargs)
+            except KeyboardInterrupt:  # this is how skorch's EarlyStopping stops
+                if isinstance(callback, EarlyStopping):
+                    raise StopTraining from None
+                raise
 
     def _set_training(self, training: bool = True) -> None:
         """Change the mode only if it changes: walking a module tree takes time."""
@@ -173,7 +184,8 @@ def fit_module(
     with one_thread(device):
         net.notify("on_train_begin", X=train_set, y=None)
         try:
-            net.fit_loop(train_set)
+            with suppress(StopTraining):
+                net.fit_loop(train_set)
             if not weights_are_finite(module):
                 raise NonFiniteError
         except NonFiniteError:
