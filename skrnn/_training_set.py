@@ -90,7 +90,9 @@ def merge_identical(data: TrainingSet) -> TrainingSet:
         dtype=np.dtype((np.void, 16 + targets.shape[1])),
     )
     _, first, inverse = np.unique(digests, return_index=True, return_inverse=True)
-    weights = np.bincount(inverse, data.weights, len(first)).astype(np.float64)
+    order = np.lexsort((data.weights, inverse))  # sums depend on their order, too
+    totals = np.bincount(inverse[order], data.weights[order], len(first))
+    weights = totals.astype(np.float64)
     return TrainingSet(data.sequences[first], data.targets[first], weights)
 
 

@@ -1,0 +1,95 @@
+"""Devices, threads and memory; the tests on a GPU run where there is one."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from skrnn import GRUClassifier, LSTMRegressor, RNNRegressor
+from skrnn._devices import check_memory, one_thread, resolve_device
+from skrnn._modules import SequenceModule
+from skrnn.datasets import make_waves
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+needs_no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="needs no GPU")
+CPU = torch.device("cpu")
+SMALL = {"hidden_size": 4, "max_epochs": 2, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def waves():
+    return make_waves(n_sequences=24, ragged=True, random_state=0)
+
+
+def test_auto_is_a_gpu_if_there_is_one():
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    assert resolve_device("auto").type == expected
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("cuda:99", r"device='cuda:99' is not available: torch .* sees \d+ CUDA"),
+        ("gpu", "device='gpu' is not a device. Use 'auto', 'cpu', 'cuda'"),
+        ("meta", "only CPU, CUDA and MPS are supported"),
+    ],
+)
+def test_a_device_that_is_not_there_is_explained(device, message, waves):
+    with pytest.raises(ValueError, match=message):
+        GRUClassifier(device=device, **SMALL).fit(*waves)
+
+
+def test_the_device_is_looked_up_by_each_fit(waves):
+    model = GRUClassifier(device="cpu", **SMALL).fit(*waves)
+    assert model.device_ == "cpu"
+
+
+@needs_no_gpu
+def test_a_model_made_on_a_gpu_loads_on_a_machine_without(waves):
+    model = GRUClassifier(**SMALL).fit(*waves)
+    expected = model.predict_proba(waves[0])
+    pickled = pickle.dumps(model.set_params(device="cuda"))
+    with pytest.warns(UserWarning, match="The network is loaded on the CPU"):
+        loaded = pickle.loads(pickled)
+    assert (loaded.device, loaded.device_) == ("cuda", "cpu")
+    np.testing.assert_array_equal(loaded.predict_proba(waves[0]), expected)
+
+
+def test_one_thread_is_for_this_block_only():
+    before = torch.get_num_threads()
+    with one_thread(CPU):
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
+
+
+def test_memory_is_counted_before_it_is_taken():
+    module = SequenceModule("lstm", n_features=1, n_outputs=1, hidden_size=10**7)
+    # weights: 4 gates of (1 + 10^7 + 2) * 10^7 floats, and the head
+    needed = 4 * 4 * (4 * (10**7 + 3) * 10**7 + 10**7 + 1) / 2**30
+    with pytest.raises(MemoryError, match=f"needs about {needed:.0f} GiB"):
+        check_memory(module)
+
+
+@needs_gpu
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("model", [GRUClassifier, LSTMRegressor, RNNRegressor])
+def test_a_gpu_predicts_what_the_cpu_does(model, dtype, waves):
+    on_cpu = model(device="cpu", dtype=dtype, **SMALL).fit(*waves)
+    on_gpu = model(device="cuda", dtype=dtype, **SMALL).fit(*waves)
+    on_gpu.module_.load_state_dict(on_cpu.module_.state_dict())
+    for name in ("target_loc_", "target_scale_"):
+        if hasattr(on_cpu, name):
+            setattr(on_gpu, name, getattr(on_cpu, name))
+    rtol = 1e-9 if dtype == "float64" else 1e-2
+    np.testing.assert_allclose(
+        on_gpu.transform(waves[0]), on_cpu.transform(waves[0]), rtol=rtol, atol=rtol
+    )
+
+
+@needs_gpu
+def test_a_model_fitted_on_a_gpu_can_be_pickled_and_trained_further(waves):
+    model = GRUClassifier(device="cuda", **SMALL).partial_fit(*waves)
+    loaded = pickle.loads(pickle.dumps(model)).partial_fit(*waves)
+    assert loaded.device_.startswith("cuda")
+    assert loaded.n_iter_ == 2
