@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from ctypes import CDLL
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
 
 import torch
 from threadpoolctl import ThreadpoolController
@@ -42,29 +44,49 @@ def resolve_device(device: str) -> torch.device:
     return resolved
 
 
-@lru_cache(maxsize=1)
-def thread_controller() -> ThreadpoolController:
-    """Find the thread pools that torch has loaded."""
-    return ThreadpoolController()
-
-
-def one_thread(device: torch.device) -> AbstractContextManager[Any]:
+@contextmanager
+def one_thread(device: torch.device) -> Iterator[None]:
     """Let torch use one thread, in the calling thread only.
 
     Sums over several threads depend on their number, parallel regions hang after a
-    fork, and workers of a search get in each other's way.
+    fork, and workers of a search get in each other's way. ``torch.set_num_threads``
+    would also reach threads that begin in the meantime.
     """
-    if device.type != "cpu" or torch.get_num_threads() == 1:
-        return nullcontext()
-    limit: AbstractContextManager[Any] = thread_controller().limit(
-        limits=1, user_api="openmp"
-    )
-    return limit
+    if device.type != "cpu":
+        yield
+        return
+    set_mkl_threads = mkl_setter()
+    before = set_mkl_threads(1)
+    try:
+        with thread_controller().limit(limits=1, user_api="openmp"):
+            yield
+    finally:
+        set_mkl_threads(before)
+
+
+@lru_cache(maxsize=1)
+def thread_controller() -> ThreadpoolController:
+    """Find the OpenMP libraries that torch has loaded."""
+    return ThreadpoolController()
+
+
+@lru_cache(maxsize=1)
+def mkl_setter() -> Callable[[int], int]:
+    """Find what sets MKL's threads for one thread and gives the number before.
+
+    MKL is linked into torch's own library, where threadpoolctl does not see it.
+    """
+    for path in (Path(torch.__file__).parent / "lib").glob("*torch_cpu.*"):
+        with suppress(OSError, AttributeError):  # not a library, or one without MKL
+            setter: Callable[[int], int] = CDLL(str(path)).MKL_Set_Num_Threads_Local
+            return setter
+    return lambda n_threads: n_threads
 
 
 def check_memory(module: nn.Module) -> None:
     """Weights, gradients and two moments must fit into the machine's memory."""
-    needed = 4 * sum(p.numel() * p.element_size() for p in module.parameters())
+    weights = sum(p.numel() * p.element_size() for p in module.parameters())
+    needed = 4 * weights
     if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
         return
     there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
