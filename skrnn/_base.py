@@ -24,7 +24,7 @@ from skrnn._training_set import (
     merge_identical,
     split_validation,
 )
-from skrnn._validation import check_sequences, check_target_length
+from skrnn._validation import check_sequences, check_target_length, draft_of
 
 if TYPE_CHECKING:  # torch is loaded by the first fit
     from skrnn._modules import SequenceModule
@@ -88,7 +88,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         TypeError
             If X is sparse or cannot be read as numbers.
         """
-        draft = self._draft()
+        draft = draft_of(self)
         draft._fit(X, y, sample_weight, X_val, y_val)
         self.__dict__ = draft.__dict__
         return self
@@ -109,7 +109,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             three times as many with ``pooling="concat"``.
         """
         check_is_fitted(self)
-        return self._draft()._run(X, "embedding")
+        return draft_of(self)._run(X, "embedding")
 
     @property
     def module_(self) -> SequenceModule:
@@ -158,12 +158,6 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
 
     # --- the story --------------------------------------------------------------
 
-    def _draft(self) -> Self:
-        """Make a shallow copy that can be changed and thrown away."""
-        draft = object.__new__(type(self))
-        draft.__dict__ = dict(self.__dict__)
-        return draft
-
     def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> None:
         self._check_params()
         if (X_val is None) != (y_val is None):
@@ -204,6 +198,14 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
                 "Use its own parameters (callbacks=, loss=, device=, ...)."
             )
 
+        for index, callback in enumerate(self.callbacks or []):
+            last = callback[-1] if isinstance(callback, tuple) else callback
+            if not hasattr(last, "on_train_begin"):
+                raise TypeError(
+                    f"callbacks[{index}] is {callback!r}, expected a skorch callback, "
+                    "or a tuple of a name and one."
+                )
+
     def _read_sequences(self, X: Any, reset: bool) -> Sequences:
         return check_sequences(
             self,
@@ -239,6 +241,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         lr_schedule: str,
     ) -> None:
         from skrnn import _training  # loads torch and skorch
+        from skrnn._devices import one_thread
 
         if not again:
             self._learn_scale(train)
@@ -248,18 +251,20 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         settings = self._settings(
             max_epochs, lr_schedule, old, can_stop=validation is not None
         )
-        config = self._module_config()
-        if old is None:
-            module = _training.make_module(config, settings.seeds[0])
-        else:
-            module = _training.copy_module(old.sequence_module, config)
-        self.net_ = _training.fit_module(
-            module,
-            self._prepare(train),
-            None if validation is None else self._prepare(validation),
-            settings,
-            old,
-        )
+        with one_thread(settings.device):
+            if old is None:
+                module = _training.make_module(self._module_config(), settings.seeds[0])
+            else:
+                module = _training.copy_module(
+                    old.sequence_module, self._module_config()
+                )
+            self.net_ = _training.fit_module(
+                module,
+                self._prepare(train),
+                None if validation is None else self._prepare(validation),
+                settings,
+                old,
+            )
 
     def _prepare(self, data: TrainingSet) -> TrainingSet:
         """Turn checked data into what the module sees."""

@@ -296,9 +296,14 @@ def check_grid_search(name: str, estimator: Any) -> None:
 # --- what a model leaves alone -------------------------------------------------------
 
 
-def _check_left_alone(name: str, estimator: Any, look: Callable[[], Any]) -> None:
+def _check_left_alone(
+    name: str,
+    estimator: Any,
+    look: Callable[[], dict[str, Any]],
+    before: dict[str, Any] | None = None,
+) -> None:
     X = make_ragged()
-    before = look()
+    before = before or look()
     fitted = fit_clone(estimator, X)
     states = {"fit": look()}
     answer(fitted, X)
@@ -329,7 +334,15 @@ def _global_seeds() -> dict[str, Any]:
 
 def check_global_settings_are_left_alone(name: str, estimator: Any) -> None:
     """Ask that fit and predict leave the settings of Python, numpy and torch."""
-    _check_left_alone(name, estimator, _global_settings)
+    before = _global_settings()
+    X = make_ragged()
+    answer(fit_clone(estimator, X), X)  # what it imports may change two of them, once
+    new = set(os.environ) - set(before["os.environ"])
+    removed = {key: os.environ.pop(key) for key in new}
+    with warnings.catch_warnings():
+        warnings.filters[:] = before["the warning filters"]  # type: ignore[index]  # typed as a Sequence
+        _check_left_alone(name, estimator, _global_settings, before)
+    os.environ.update(removed)
 
 
 def _global_settings() -> dict[str, Any]:

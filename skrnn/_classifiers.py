@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 from skrnn._base import BaseRecurrent
 from skrnn._params import CONSTRAINTS
 from skrnn._training_set import TrainingSet
+from skrnn._validation import draft_of
 
 __all__ = ["GRUClassifier", "LSTMClassifier", "RNNClassifier"]
 
@@ -100,7 +101,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             Class labels; for several labels, 1 where the probability is above 0.5.
         """
         check_is_fitted(self)
-        fitted = self._draft()
+        fitted = draft_of(self)
         outputs = fitted._run(X)
         if fitted._multilabel:
             return (outputs > 0).astype(np.int64)
@@ -123,7 +124,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             or label, the larger the more probable.
         """
         check_is_fitted(self)
-        fitted = self._draft()
+        fitted = draft_of(self)
         outputs = fitted._run(X)
         if fitted._multilabel or outputs.shape[1] > 2:
             return outputs
@@ -146,7 +147,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             where each column is the probability of its own label.
         """
         check_is_fitted(self)
-        fitted = self._draft()
+        fitted = draft_of(self)
         outputs = fitted._run(X)
         probabilities: NDArray[np.float64] = (
             expit(outputs) if fitted._multilabel else softmax(outputs, axis=1)
@@ -168,7 +169,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             In the order of ``classes_``.
         """
         check_is_fitted(self)
-        fitted = self._draft()
+        fitted = draft_of(self)
         outputs = fitted._run(X)
         logarithms: NDArray[np.float64] = (
             log_expit(outputs) if fitted._multilabel else log_softmax(outputs, axis=1)
@@ -198,7 +199,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         self : object
             The estimator, trained further.
         """
-        draft = self._draft()
+        draft = draft_of(self)
         draft._announced_classes = None if classes is None else np.unique(classes)
         fitted = getattr(draft, "classes_", None)
         announced = draft._announced_classes
@@ -251,6 +252,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
 
     def _check_labels(self, y: Any) -> NDArray[Any]:
         """Labels (n,), or a 0/1 matrix (n, n_labels)."""
+        check_array(y, ensure_2d=False, dtype=None, estimator=self, input_name="y")
         if type_of_target(y, input_name="y") == "multilabel-indicator":
             return np.asarray(check_array(y, ensure_2d=False, input_name="y"))
         labels = column_or_1d(y, warn=True)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import torch
 from threadpoolctl import ThreadpoolController
-from torch import nn
 
 __all__ = ["check_memory", "one_thread", "resolve_device"]
 
@@ -55,6 +54,7 @@ def one_thread(device: torch.device) -> Iterator[None]:
     if device.type != "cpu":
         yield
         return
+    torch.get_num_threads()  # torch sets a new thread up now, and not in the block
     set_mkl_threads = mkl_setter()
     before = set_mkl_threads(1)
     try:
@@ -83,10 +83,9 @@ def mkl_setter() -> Callable[[int], int]:
     return lambda n_threads: n_threads
 
 
-def check_memory(module: nn.Module) -> None:
+def check_memory(n_weights: int, bytes_each: int) -> None:
     """Weights, gradients and two moments must fit into the machine's memory."""
-    weights = sum(p.numel() * p.element_size() for p in module.parameters())
-    needed = 4 * weights
+    needed = 4 * n_weights * bytes_each
     if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
         return
     there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

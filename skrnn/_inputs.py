@@ -10,14 +10,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 
-from skrnn._frames import is_frame, is_nested_frame, sequences_from_frame
+from skrnn._frames import (
+    frame_to_array,
+    is_frame,
+    is_nested_frame,
+    sequences_from_frame,
+)
 from skrnn._sequences import Sequences, offsets_of
 
 __all__ = ["InputKind", "as_sequences", "input_kind", "read_sequences"]
 
 InputKind = Literal["table", "panel", "ragged"]
 
-_FORMS = (
+FORMS = (
     "a 2-D array (n_sequences, n_steps), a 3-D array (n_sequences, n_steps, "
     "n_features), a list of arrays (n_steps_i, n_features) or Sequences"
 )
@@ -109,7 +114,7 @@ def as_sequences(
             return framed
     _refuse_options(f"of type {type(X).__name__}, no long DataFrame", of_frames)
     if isinstance(X, list | tuple) and len(X) == 0:
-        raise ValueError(f"X is an empty {type(X).__name__}. Expected {_FORMS}.")
+        raise ValueError(f"X is an empty {type(X).__name__}. Expected {FORMS}.")
     if input_kind(X) == "ragged":
         _refuse_options("a list of sequences", {**of_arrays, **of_panels})
         sequences = _read_ragged(X, None)
@@ -241,11 +246,13 @@ def _numeric_array(X: Any, where: str = "X") -> NDArray[Any]:
             f"{where} is sparse: Sparse data was passed, but dense data is required. "
             "Use '.toarray()' to convert to a dense numpy array."
         )
+    if is_frame(X):
+        X = frame_to_array(X if X.ndim == 2 else X.to_frame()).reshape(X.shape)
     try:
         array = np.asarray(X)
     except ValueError as error:
         raise ValueError(
-            f"{where} cannot be read as an array ({error}). Expected {_FORMS}."
+            f"{where} cannot be read as an array ({error}). Expected {FORMS}."
         ) from error
     if array.dtype.kind == "c":
         raise ValueError(f"Complex data not supported\n{where} is complex.")
@@ -255,11 +262,11 @@ def _numeric_array(X: Any, where: str = "X") -> NDArray[Any]:
         except (TypeError, ValueError) as error:
             raise type(error)(
                 f"{where} has dtype {array.dtype} and cannot be read as numbers "
-                f"({error}). Expected {_FORMS}, all of numbers."
+                f"({error}). Expected {FORMS}, all of numbers."
             ) from error
     if where == "X" and array.ndim not in (2, 3):
         raise ValueError(
-            f"X has {array.ndim} dimensions, shape {array.shape}. Expected {_FORMS}."
+            f"X has {array.ndim} dimensions, shape {array.shape}. Expected {FORMS}."
         )
     return array
 

@@ -18,6 +18,7 @@ LAYERS: dict[str, type[nn.RNN] | type[nn.LSTM] | type[nn.GRU]] = {
     "lstm": nn.LSTM,
     "gru": nn.GRU,
 }
+GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 ALIGNMENT = 16  # floats: one AVX-512 register
 
 
@@ -226,6 +227,18 @@ class SequenceModule(nn.Module):
         for module in self.modules():
             if isinstance(module, Dropout):
                 module.generator = generator
+
+
+def count_weights(config: dict[str, Any]) -> int:
+    """Count the numbers of a module's weights before it is made."""
+    hidden, n_outputs = config["hidden_size"], config["n_outputs"]
+    width = hidden * (2 if config["bidirectional"] else 1)
+    inputs = [config["n_features"]] + [width] * (config["num_layers"] - 1)
+    rows = GATES[config["cell"]] * width
+    layers = sum(rows * (size + hidden + 2) for size in inputs)
+    attention = width * (width + 2) if config["pooling"] == "attention" else 0
+    embedding = width * (3 if config["pooling"] == "concat" else 1)
+    return int(layers + attention + (embedding + 1) * n_outputs)
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skrnn._inputs import input_kind
 from skrnn._params import CONSTRAINTS
 from skrnn._sequences import Sequences
-from skrnn._validation import check_sequences
+from skrnn._validation import check_sequences, draft_of
 
 __all__ = ["SequenceScaler"]
 
@@ -132,6 +132,12 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         ValueError
             If a parameter is not valid or ``X`` cannot be read.
         """
+        draft = draft_of(self)  # a fit that fails leaves what was fitted before
+        draft._fit(X)
+        self.__dict__ = draft.__dict__
+        return self
+
+    def _fit(self, X: Any) -> None:
         self._validate_params()
         sequences = self._check(X, reset=True)
         if self.per == "feature":
@@ -141,7 +147,6 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         else:  # of an earlier fit with per="feature"
             self.__dict__.pop("loc_", None)
             self.__dict__.pop("scale_", None)
-        return self
 
     def transform(self, X: Any) -> Any:
         """Scale sequences.

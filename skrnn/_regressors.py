@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from skrnn._base import BaseRecurrent
 from skrnn._params import CONSTRAINTS
 from skrnn._training_set import TrainingSet
+from skrnn._validation import draft_of
 
 __all__ = ["GRURegressor", "LSTMRegressor", "RNNRegressor"]
 
@@ -98,7 +99,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             The predictions, in the shape and the unit of the y of ``fit``.
         """
         check_is_fitted(self)
-        fitted = self._draft()
+        fitted = draft_of(self)
         outputs = fitted._run(X) * fitted.target_scale_ + fitted.target_loc_
         return outputs[:, 0] if fitted._one_column else outputs
 
@@ -122,7 +123,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         self : object
             The estimator, trained further.
         """
-        draft = self._draft()
+        draft = draft_of(self)
         draft._partial_fit(X, y, sample_weight)
         self.__dict__ = draft.__dict__
         return self

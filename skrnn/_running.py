@@ -28,7 +28,7 @@ class Runner(NamedTuple):
     module: SequenceModule
     device: torch.device
     dtype: torch.dtype
-    version: tuple[Any, ...]
+    weights: list[Tensor]
 
 
 _runners: WeakKeyDictionary[SequenceModule, Runner] = WeakKeyDictionary()
@@ -36,13 +36,15 @@ _runners: WeakKeyDictionary[SequenceModule, Runner] = WeakKeyDictionary()
 
 def runner_of(module: SequenceModule) -> Runner:
     """Keep one runner for each module, made anew when its weights changed."""
-    parameters = list(module.parameters())
-    version = tuple((p.data_ptr(), p._version) for p in parameters)
+    weights = [p.detach() for p in module.parameters()]
+    device, dtype = weights[0].device, weights[0].dtype
+    if device.type != "cpu":
+        return Runner(module, device, dtype, weights)
     runner = _runners.get(module)
-    if runner is None or runner.version != version:
-        device, dtype = parameters[0].device, parameters[0].dtype
-        runs = aligned_copy(module) if device.type == "cpu" else module
-        runner = _runners[module] = Runner(runs, device, dtype, version)
+    if runner is None or not all(map(torch.equal, runner.weights, weights)):
+        copies = [weight.clone() for weight in weights]
+        runner = Runner(aligned_copy(module), device, dtype, copies)
+        _runners[module] = runner
     return runner
 
 
@@ -58,21 +60,25 @@ def run_module(
     only and whose number of rows makes no difference (see ``aligned_copy``): it does
     not depend on its companions, to the bit on one CPU.
     """
-    runner = runner_of(module)
-    hidden, run_hidden = (m.config["hidden_size"] for m in (module, runner.module))
-    if part == "outputs":
-        run, columns = runner.module.forward, torch.arange(module.config["n_outputs"])
-    else:
-        run = runner.module.embed
-        columns = blocks(hidden, run_hidden, module.embedding_size)
-    n_rows = ROWS_ON_CPU if runner.device.type == "cpu" else ROWS_ELSEWHERE
-    results = torch.empty(len(sequences), len(columns), dtype=runner.dtype)
-    with one_thread(runner.device):
+    n_outputs = module.config["n_outputs"]
+    with one_thread(next(module.parameters()).device):
+        runner = runner_of(module)
+        run, columns = runner.module.embed, embedding_columns(module, runner)
+        if part == "outputs":
+            run, columns = runner.module.forward, torch.arange(n_outputs)
+        n_rows = ROWS_ON_CPU if runner.device.type == "cpu" else ROWS_ELSEWHERE
+        results = torch.empty(len(sequences), len(columns), dtype=runner.dtype)
         for rows, n_steps in blocks_of_rows(sequences.lengths, n_rows):
             x, lengths = pad_block(sequences[rows], n_steps, runner)
             outputs = run(x.to(runner.device), lengths.to(runner.device))
             results[torch.from_numpy(rows)] = outputs[: len(rows)].cpu()[:, columns]
-    return results.numpy()
+        return results.numpy()
+
+
+def embedding_columns(module: SequenceModule, runner: Runner) -> Tensor:
+    """Where the runner's embedding holds the units of the module."""
+    hidden, run_hidden = (m.config["hidden_size"] for m in (module, runner.module))
+    return blocks(hidden, run_hidden, module.embedding_size)
 
 
 def blocks_of_rows(

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from skrnn._batches import BatchIterator, StepDataset
 from skrnn._devices import check_memory, one_thread
 from skrnn._losses import make_loss
-from skrnn._modules import SequenceModule
+from skrnn._modules import SequenceModule, count_weights
 from skrnn._training_set import TrainingSet
 
 __all__ = ["Net", "Settings", "copy_module", "dump_net", "fit_module", "load_net"]
@@ -181,16 +181,15 @@ def fit_module(
             set_moments(net, copy.deepcopy(old.optimizer_.state_dict()["state"]))
     module.set_generator(torch.Generator(device).manual_seed(dropout_seed))
     net.train_split = (lambda train_set: (train_set, valid_set)) if valid_set else None
-    with one_thread(device):
-        net.notify("on_train_begin", X=train_set, y=None)
-        try:
-            with suppress(StopTraining):
-                net.fit_loop(train_set)
-            if not weights_are_finite(module):
-                raise NonFiniteError
-        except NonFiniteError:
-            restore_good_weights(net, guard, settings)
-        net.notify("on_train_end", X=train_set, y=None)
+    net.notify("on_train_begin", X=train_set, y=None)
+    try:
+        with suppress(StopTraining):
+            net.fit_loop(train_set)
+        if not weights_are_finite(module):
+            raise NonFiniteError
+    except NonFiniteError:
+        restore_good_weights(net, guard, settings)
+    net.notify("on_train_end", X=train_set, y=None)
     warn_if_diverged(net, guard, settings)
     module.set_generator(None)
     module.eval()
@@ -225,7 +224,9 @@ def make_net(
         schedule = Schedule(SCHEDULES[settings.lr_schedule], settings.lr, n_updates)
         callbacks.append(("lr_schedule", schedule))
     if guard is not None and settings.patience is not None:
-        stopping = EarlyStopping("valid_loss", settings.patience, load_best=True)
+        stopping = EarlyStopping(
+            "valid_loss", settings.patience, threshold=0.0, load_best=True
+        )
         callbacks.append(("early_stopping", stopping))
     if guard is not None and settings.verbose > 1:
         callbacks.append(("progress_bar", ProgressBar()))
@@ -239,6 +240,13 @@ def make_net(
 def optimizer_params(settings: Settings) -> dict[str, Any]:
     """Find the optimiser class and what it takes of our settings."""
     optimizer = OPTIMIZERS.get(settings.optimizer, settings.optimizer)
+    if not isinstance(optimizer, type) or not issubclass(
+        optimizer, torch.optim.Optimizer
+    ):
+        raise TypeError(
+            f"optimizer={optimizer!r} is no optimizer class: use one of "
+            f"{sorted(OPTIMIZERS)} or a class from torch.optim."
+        )
     accepted = inspect.signature(optimizer).parameters
     params: dict[str, Any] = {"optimizer": optimizer}
     if "weight_decay" in accepted:
@@ -340,7 +348,7 @@ def warn_if_diverged(net: Net, guard: FiniteGuard, settings: Settings) -> None:
     final = net.history[-1].get("train_loss")
     if final is None or guard.first_loss is None or len(net.history) < 2:
         return
-    if final > 2 * guard.first_loss + 1e-3:
+    if final > 10 * max(guard.first_loss, 1.0):  # 1: targets are scaled
         warnings.warn(
             f"Training did not converge: the loss rose from {guard.first_loss:.3g} "
             f"before the first update to {final:.3g} in the last epoch. Try a smaller "
@@ -352,8 +360,9 @@ def warn_if_diverged(net: Net, guard: FiniteGuard, settings: Settings) -> None:
 
 def make_module(config: dict[str, Any], seed: int) -> SequenceModule:
     """Build a module with weights drawn from ``seed``, if it fits into memory."""
-    module = SequenceModule(**{**config, "dtype": getattr(torch, config["dtype"])})
-    check_memory(module)
+    dtype = getattr(torch, config["dtype"])
+    check_memory(count_weights(config), dtype.itemsize)
+    module = SequenceModule(**{**config, "dtype": dtype})
     with one_thread(torch.device("cpu")):
         module.initialize(torch.Generator().manual_seed(seed))
     return module
@@ -387,9 +396,10 @@ def load_net(state: dict[str, Any], settings: Settings) -> Net:
     """Make the net that ``dump_net`` described."""
     config = state["config"]
     module = SequenceModule(**{**config, "dtype": getattr(torch, config["dtype"])})
-    module.to_empty(device=settings.device)
     weights = {n: torch.from_numpy(w.copy()) for n, w in state["weights"].items()}
-    module.load_state_dict(weights)
+    with one_thread(settings.device):
+        module.to_empty(device=settings.device)
+        module.load_state_dict(weights)
     module.eval()
     net = make_net(module, settings, n_updates=1)
     moments = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
 from skrnn._inputs import (
+    FORMS,
     InputKind,
     input_kind,
     read_sequences,
@@ -19,7 +20,16 @@ from skrnn._inputs import (
 )
 from skrnn._sequences import Sequences
 
-__all__ = ["check_sequences", "check_target_length"]
+__all__ = ["check_sequences", "check_target_length", "draft_of"]
+
+Estimator = TypeVar("Estimator")
+
+
+def draft_of(estimator: Estimator) -> Estimator:
+    """Make a shallow copy that can be changed and thrown away."""
+    draft = object.__new__(type(estimator))
+    draft.__dict__ = dict(estimator.__dict__)
+    return draft
 
 
 def check_sequences(
@@ -37,8 +47,9 @@ def check_sequences(
     """
     refuse_unclear_frames(X)
     width: int | None = estimator.features_per_step
-    if _is_empty_list(X) and not reset and estimator._input_kind != "table":
-        X = Sequences(np.empty((0, estimator._n_step_features)), [0])
+    if _is_empty_list(X) and (reset or estimator._input_kind != "table"):
+        n_features = 1 if reset else estimator._n_step_features
+        X = Sequences(np.empty((0, n_features)), [0])
     kind = input_kind(X)
     if kind == "table":
         sequences = table_to_sequences(_check_table(estimator, X, reset), width)
@@ -83,10 +94,18 @@ def _check_table(estimator: BaseEstimator, X: Any, reset: bool) -> NDArray[Any]:
         "ensure_all_finite": False,  # checked below, with the place of the value
         "ensure_min_samples": 1 if reset else 0,
     }
-    if reset or estimator._input_kind == "table":
-        table = validate_data(estimator, X, reset=reset, **options)
-    else:  # fitted on 3-D or ragged input: only the features of a step count
-        table = check_array(X, estimator=estimator, input_name="X", **options)
+    try:
+        if reset or estimator._input_kind == "table":
+            table = validate_data(estimator, X, reset=reset, **options)
+        else:  # fitted on 3-D or ragged input: only the features of a step count
+            table = check_array(X, estimator=estimator, input_name="X", **options)
+    except (TypeError, ValueError) as error:
+        if "float" not in str(error) or "X" in str(error):
+            raise
+        raise type(error)(
+            f"X is {type(X).__name__} and cannot be read as numbers ({error}). "
+            f"Expected {FORMS}, all of numbers."
+        ) from error
     return np.asarray(table)
 
 

@@ -8,7 +8,7 @@ import torch
 
 from skrnn import GRUClassifier, LSTMRegressor, RNNRegressor
 from skrnn._devices import check_memory, one_thread, resolve_device
-from skrnn._modules import SequenceModule
+from skrnn._modules import SequenceModule, count_weights
 from skrnn.datasets import make_waves
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -64,11 +64,22 @@ def test_one_thread_is_for_this_block_only():
 
 
 def test_memory_is_counted_before_it_is_taken():
-    module = SequenceModule("lstm", n_features=1, n_outputs=1, hidden_size=10**7)
     # weights: 4 gates of (1 + 10^7 + 2) * 10^7 floats, and the head
-    needed = 4 * 4 * (4 * (10**7 + 3) * 10**7 + 10**7 + 1) / 2**30
-    with pytest.raises(MemoryError, match=f"needs about {needed:.0f} GiB"):
-        check_memory(module)
+    n_weights = 4 * (10**7 + 3) * 10**7 + 10**7 + 1
+    config = {"cell": "lstm", "n_features": 1, "n_outputs": 1, "num_layers": 1}
+    config |= {"hidden_size": 10**7, "bidirectional": False, "pooling": "last"}
+    assert count_weights(config) == n_weights
+    with pytest.raises(MemoryError, match=f"about {16 * n_weights / 2**30:.0f} GiB"):
+        check_memory(n_weights, bytes_each=4)
+
+
+@pytest.mark.parametrize("pooling", ["last", "concat", "attention"])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize(("num_layers", "bidirectional"), [(1, False), (3, True)])
+def test_weights_are_counted_as_they_are(cell, pooling, num_layers, bidirectional):
+    module = SequenceModule(cell, 3, 2, 5, num_layers, bidirectional, pooling=pooling)
+    expected = sum(p.numel() for p in module.parameters())
+    assert count_weights(module.config) == expected
 
 
 @needs_gpu
