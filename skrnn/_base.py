@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -119,7 +120,13 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
     @property
     def history_(self) -> list[dict[str, Any]]:
         """One dict per epoch: ``epoch``, ``train_loss``, ``valid_loss``, ``dur``."""
-        return self.net_.history  # type: ignore[no-any-return]  # skorch is untyped
+        from skrnn._training import plain_epoch
+
+        hidden = ("_best", "_batch_count")  # what skorch notes for itself
+        return [
+            {k: v for k, v in plain_epoch(e).items() if not k.endswith(hidden)}
+            for e in self.net_.history
+        ]
 
     @property
     def n_iter_(self) -> int:
@@ -248,8 +255,12 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             if self.missing == "mask":
                 self.fill_values_ = fill_values(train.sequences)
         old: Net | None = self.net_ if again else None
-        settings = self._settings(
-            max_epochs, lr_schedule, old, can_stop=validation is not None
+        n_before = 0 if old is None else len(old.history)
+        stops = bool(self.early_stopping) and validation is not None
+        settings = replace(
+            self._settings(max_epochs, lr_schedule),
+            patience=self.n_iter_no_change if stops else None,
+            seeds=spawn_seeds(self.random_state, 3, n_before),
         )
         with one_thread(settings.device):
             if old is None:
@@ -289,18 +300,10 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             "dtype": self.dtype,
         }
 
-    def _settings(
-        self,
-        max_epochs: int,
-        lr_schedule: str,
-        old: Net | None = None,
-        can_stop: bool = False,
-    ) -> Settings:
+    def _settings(self, max_epochs: int, lr_schedule: str) -> Settings:
         from skrnn._devices import resolve_device
         from skrnn._training import Settings
 
-        n_before = 0 if old is None else len(old.history)
-        stops = bool(self.early_stopping) and can_stop
         return Settings(
             loss=self.loss,
             optimizer=self.optimizer,
@@ -310,12 +313,10 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             max_grad_norm=self.max_grad_norm,
             max_epochs=int(max_epochs),
             batch_size=int(self.batch_size),
-            patience=self.n_iter_no_change if stops else None,
             device=resolve_device(self.device),
             verbose=int(self.verbose),
             callbacks=self.callbacks,
             net_params=self.net_params,
-            seeds=spawn_seeds(self.random_state, 3, n_before),
         )
 
     def _run(self, X: Any, part: Part = "outputs") -> NDArray[np.float64]:

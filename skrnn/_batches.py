@@ -38,20 +38,22 @@ class StepDataset(torch.utils.data.Dataset[Any]):
         return len(self.lengths)
 
     def batch(self, rows: NDArray[np.int64]) -> Any:
-        """Pad some sequences to the longest of them: (inputs, (targets, weights)).
+        """Pad some sequences to the longest of them: (inputs, targets).
 
-        Sequences of equal length come without ``lengths``, hence without masks.
+        The inputs hold the weights, too. Sequences of equal length come without
+        ``lengths``, hence without masks.
         """
         index = torch.from_numpy(rows).to(self.values.device)
-        targets = self.targets[index], self.weights[index]
+        targets, weights = self.targets[index], self.weights[index]
         if self.uniform:
-            return {"x": self.values.index_select(0, index)}, targets
+            x = self.values.index_select(0, index)
+            return {"x": x, "weights": weights}, targets
         lengths = self.lengths_there[index]
         steps = torch.arange(int(self.lengths[rows].max()), device=index.device)
         inside = steps < lengths[:, None]
         where = (self.starts[index][:, None] + steps) * inside
         x = self.values[where] * inside[:, :, None]
-        return {"x": x, "lengths": lengths}, targets
+        return {"x": x, "lengths": lengths, "weights": weights}, targets
 
 
 class BatchIterator:

@@ -59,12 +59,12 @@ class Settings:
     max_grad_norm: float | None
     max_epochs: int
     batch_size: int
-    patience: int | None
     device: torch.device
     verbose: int
     callbacks: Any
     net_params: dict[str, Any] | None
-    seeds: list[int] = field(default_factory=lambda: [0, 0, 0])
+    patience: int | None = None  # epochs; None never stops early
+    seeds: list[int] = field(default_factory=list)  # weights, dropout, shuffling
 
 
 class StopTraining(Exception):  # no error: early stopping is done
@@ -85,10 +85,17 @@ class Net(NeuralNet):
         generator = self.shuffler if training else None
         return BatchIterator(dataset, self.batch_size, generator)
 
-    def get_loss(self, y_pred: Tensor, y_true: Any, *args: Any, **kwargs: Any) -> Any:
+    def infer(self, x: dict[str, Tensor], **fit_params: Any) -> Any:
+        """Run the module; weights are for the loss."""
+        inputs = {name: tensor for name, tensor in x.items() if name != "weights"}
+        return super().infer(inputs, **fit_params)
+
+    def get_loss(
+        self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False
+    ) -> Tensor:
         """Weighted mean; weights have mean one over the whole set."""
-        targets, weights = y_true
-        return (self.criterion_(y_pred, targets) * weights).mean()
+        losses: Tensor = self.criterion_(y_pred, y_true) * X["weights"]
+        return losses.mean()
 
     def notify(self, method_name: str, **kwargs: Any) -> None:
         """Call the callbacks that listen; most do not listen to every batch."""
@@ -381,15 +388,20 @@ def dump_net(net: Net) -> dict[str, Any]:
         "config": config,
         "weights": {n: w.cpu().numpy() for n, w in module.state_dict().items()},
         "moments": moments,
-        "history": [
-            {k: v for k, v in epoch.items() if k != "batches"} for epoch in net.history
-        ],
+        "history": [plain_epoch(epoch) for epoch in net.history],
     }
 
 
 def as_plain(value: Any) -> Any:
-    """Make a tensor an array and leave numbers."""
-    return value.cpu().numpy() if isinstance(value, Tensor) else value
+    """Make a tensor an array, a number of numpy one of Python."""
+    if isinstance(value, Tensor):
+        return value.cpu().numpy()
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def plain_epoch(epoch: dict[str, Any]) -> dict[str, Any]:
+    """Take one epoch of a history without its batches."""
+    return {k: as_plain(v) for k, v in epoch.items() if k != "batches"}
 
 
 def load_net(state: dict[str, Any], settings: Settings) -> Net:

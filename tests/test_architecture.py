@@ -1,0 +1,86 @@
+"""The imports of each file, compared with the layers in docs/architecture.md."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import skrnn
+
+FILES = sorted(Path(skrnn.__file__).parent.glob("*.py"))
+LAYERS = [  # a file may import only from lines above its own
+    {"_params", "_sequences", "_modules", "_losses", "_devices"},
+    {"_frames", "_missing", "_training_set", "_running", "datasets"},
+    {"_inputs", "_windows", "_batches", "_checks_data"},
+    {"_validation", "_training", "_checks"},
+    {"_base", "_preprocessing"},
+    {"_regressors", "_classifiers", "testing"},
+    {"__init__"},
+]
+DOORS = {  # the files that may import an outside library
+    "torch": {
+        "_batches",
+        "_checks",
+        "_devices",
+        "_losses",
+        "_modules",
+        "_running",
+        "_training",
+    },
+    "skorch": {"_training"},
+    "pandas": {"_frames"},
+    "sktime": set(),
+    "matplotlib": set(),
+}
+
+
+def imports(file):
+    """All modules that a file imports, wherever in the file."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file.name}: write imports in full"
+            yield node.module
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_imports_only_go_down(file):
+    level = next(i for i, layer in enumerate(LAYERS) if file.stem in layer)
+    below = set().union(*LAYERS[:level])
+    own = {name.split(".")[1] for name in imports(file) if name.startswith("skrnn.")}
+    assert own <= below
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_each_outside_library_has_one_door(file):
+    outside = {name.split(".")[0] for name in imports(file)}
+    assert not {name for name in outside & set(DOORS) if file.stem not in DOORS[name]}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_files_stay_short(file):
+    """At most 450 lines; docstrings do not count."""
+    source = file.read_text()
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef
+    docstrings = sum(
+        node.body[0].end_lineno - node.body[0].lineno + 1
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, documented) and ast.get_docstring(node)
+    )
+    assert len(source.splitlines()) - docstrings <= 450
+
+
+@pytest.mark.parametrize(
+    ("line", "heavy"),
+    [
+        ("import skrnn", {*DOORS, "numpy", "sklearn"}),
+        ("from skrnn import *", DOORS.keys() - {"pandas"}),  # scikit-learn loads it
+    ],
+)
+def test_import_is_light(line, heavy):
+    code = f"import sys; {line}; print(*{set(heavy)} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (run.stdout.strip(), run.stderr, run.returncode) == ("", "", 0)

@@ -1,0 +1,546 @@
+"""The conformance suite: sound estimators pass, a broken one fails its own checks."""
+
+import copy
+import os
+import random
+import threading
+import warnings
+from multiprocessing import current_process
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.validation import check_is_fitted
+
+import skrnn
+from skrnn import GRUClassifier, GRURegressor, SequenceScaler
+from skrnn._running import pad_block
+from skrnn._training_set import check_sample_weight
+from skrnn._validation import check_sequences, check_target_length
+from skrnn.testing import check_sequence_estimator
+
+CLASSES = [name for name in skrnn.__all__ if name.endswith(("Regressor", "Classifier"))]
+SMALL = {"hidden_size": 4, "max_epochs": 2, "device": "cpu"}
+N_CHECKS = 28
+
+
+def failures(estimator):
+    """The names of the checks that fail, without their ``check_``."""
+    results = check_sequence_estimator(estimator, on_fail=None)
+    return {
+        result["check_name"].removeprefix("check_")
+        for result in results
+        if result["status"] == "failed"
+    }
+
+
+# --- sound estimators --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_every_class_passes_every_check(name):
+    results = check_sequence_estimator(getattr(skrnn, name)(**SMALL), on_fail=None)
+    assert [result for result in results if result["status"] != "passed"] == []
+    assert len(results) == N_CHECKS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["LSTMRegressor", "GRUClassifier"])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"num_layers": 2, "dropout": 0.5},
+        {"bidirectional": False, "pooling": "last"},
+        {"pooling": "mean"},
+        {"pooling": "max"},
+        {"pooling": "attention"},
+        {"batch_size": 3, "dtype": "float64"},
+        {"optimizer": "sgd", "lr_schedule": "constant", "lr": 0.1},
+        {"hidden_size": 37},
+    ],
+    ids=str,
+)
+def test_every_kind_of_network_passes_every_check(name, params):
+    assert failures(getattr(skrnn, name)(**{**SMALL, **params})) == set()
+
+
+@pytest.mark.parametrize("name", ["RNNClassifier", "GRURegressor"])
+def test_only_the_check_of_nan_is_left_out_for_masked_values(name):
+    model = getattr(skrnn, name)(missing="mask", **SMALL)
+    results = check_sequence_estimator(model, on_fail=None)
+    assert [result for result in results if result["status"] != "passed"] == []
+    names = {result["check_name"] for result in results}
+    assert len(names) == N_CHECKS - 1
+    assert "check_missing_value_is_refused" not in names
+
+
+def test_networks_whose_equal_rows_are_not_merged_are_caught(monkeypatch):
+    monkeypatch.setattr("skrnn._base.merge_identical", lambda data: data)
+    failed = failures(GRURegressor(**SMALL))
+    assert failed == {
+        "training_order_changes_nothing",
+        "weights_are_copies",
+        "processes_agree",  # other processes are sound
+    }
+
+
+def test_networks_that_see_their_padding_are_caught(monkeypatch):
+    def whole_block(block, n_steps, n_features, dtype):
+        x, lengths = pad_block(block, n_steps, n_features, dtype)
+        return x, torch.full_like(lengths, n_steps)
+
+    monkeypatch.setattr("skrnn._running.pad_block", whole_block)
+    monkeypatch.setattr("skrnn._running.round_lengths", lambda n: n * 0 + n.max())
+    failed = failures(GRURegressor(**SMALL))
+    assert {"padding_changes_nothing", "company_changes_nothing"} <= failed
+
+
+class Sound(RegressorMixin, BaseEstimator):
+    """Least squares on random features of the mean and the last step."""
+
+    features_per_step = None
+
+    def __init__(self, random_state=None):
+        self.random_state = random_state
+
+    def fit(self, X, y, sample_weight=None):
+        draft = copy.copy(self)
+        draft._fit(X, np.asarray(y), sample_weight)
+        self.__dict__ = draft.__dict__
+        return self
+
+    def predict(self, X):
+        check_is_fitted(self)
+        return self.answers(self.read(copy.copy(self), X, reset=False))
+
+    def _fit(self, X, y, sample_weight):
+        sequences = self.read(self, X, reset=True)
+        check_target_length(sequences, y)
+        weights = check_sample_weight(sample_weight, len(sequences))
+        shape = (2 * sequences.n_features, 8)
+        self.projection_ = self.generator().normal(size=shape)
+        features = np.array([self.features(x) for x in sequences])
+        self.coef_ = self.solve(features, self.target(y), self.weights(weights))
+
+    def read(self, estimator, X, reset):
+        return check_sequences(estimator, X, reset=reset)
+
+    def generator(self):
+        return np.random.default_rng(self.random_state)
+
+    def target(self, y):
+        return y
+
+    def weights(self, weights):
+        return weights
+
+    def features(self, x):
+        both = np.concatenate([x.mean(axis=0), x[-1]])
+        return np.tanh(both @ self.projection_)
+
+    def solve(self, features, y, weights):
+        products = features.T @ (features * weights[:, None])
+        return np.linalg.solve(products + np.eye(8), features.T @ (y * weights))
+
+    def answers(self, sequences):
+        return np.array([self.features(x) @ self.coef_ for x in sequences])
+
+
+class SoundClassifier(ClassifierMixin, Sound):
+    def target(self, y):
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        return 2.0 * codes - 1.0
+
+    def decision_function(self, X):
+        return Sound.predict(self, X)
+
+    def predict(self, X):
+        codes = (self.decision_function(X) > 0).astype(int)
+        return self.classes_[codes]
+
+
+@pytest.mark.parametrize("estimator", [Sound(), SoundClassifier()])
+def test_sound_estimators_of_others_pass(estimator):
+    results = check_sequence_estimator(estimator)
+    assert len(results) == N_CHECKS
+    assert {result["status"] for result in results} == {"passed"}
+
+
+# --- broken estimators, and exactly what fails ---------------------------------------
+
+
+BROKEN = []
+
+
+def fails(*checks):
+    """Remember a broken class with the names of the checks it must fail."""
+
+    def remember(broken):
+        BROKEN.append(pytest.param(broken, set(checks), id=broken.__name__))
+        return broken
+
+    return remember
+
+
+@fails("padding_changes_nothing", "company_changes_nothing")
+class MeansOverPadding(Sound):
+    def answers(self, sequences):
+        return Sound.answers(self, sequences.to_padded())
+
+
+@fails("permutation_permutes", "company_changes_nothing", "position_changes_nothing")
+class ForgetsToUnsort(Sound):
+    def answers(self, sequences):
+        order = np.argsort(sequences.lengths, kind="stable")
+        return Sound.answers(self, sequences)[order]
+
+
+@fails("company_changes_nothing", "one_sequence")
+class RoundsOneRowOtherwise(Sound):
+    def answers(self, sequences):
+        answers = Sound.answers(self, sequences)
+        return answers * (1 + 1e-15) if len(answers) == 1 else answers
+
+
+@fails("position_changes_nothing")
+class RoundsTheLastBlockOtherwise(Sound):
+    def answers(self, sequences):
+        answers = Sound.answers(self, sequences)
+        answers[64:] = answers[64:].astype(np.float32)
+        return answers
+
+
+@fails("one_sequence")
+class SqueezesOneRow(Sound):
+    def predict(self, X):
+        answers = Sound.predict(self, X)
+        return answers.squeeze() if isinstance(X, np.ndarray) else answers
+
+
+@fails("number_types_agree")
+class ScalesIntegers(Sound):
+    def read(self, estimator, X, reset):
+        is_integer = isinstance(X, list) and np.asarray(X[0]).dtype.kind == "i"
+        X = [x / 127 for x in X] if is_integer else X
+        return Sound.read(self, estimator, X, reset)
+
+
+@fails("containers_agree")
+class RefusesTuples(Sound):
+    def read(self, estimator, X, reset):
+        if isinstance(X, tuple):
+            raise TypeError("X is a tuple.")
+        return Sound.read(self, estimator, X, reset)
+
+
+@fails("panel_equals_list", "one_sequence", "other_length")
+class TurnsArraysAround(Sound):
+    def read(self, estimator, X, reset):
+        is_panel = isinstance(X, np.ndarray) and X.ndim == 3
+        return Sound.read(self, estimator, X[:, ::-1] if is_panel else X, reset)
+
+
+@fails("other_length")
+class KeepsTheNumberOfSteps(Sound):
+    def read(self, estimator, X, reset):
+        if isinstance(X, np.ndarray) and X.ndim == 3:
+            if not reset and estimator.n_steps_ != X.shape[1]:
+                raise ValueError("Another number of steps.")
+            estimator.n_steps_ = X.shape[1]
+        return Sound.read(self, estimator, X, reset)
+
+
+@fails("feature_counts_are_named")
+class SaysThatSomethingIsWrong(Sound):
+    def read(self, estimator, X, reset):
+        try:
+            return Sound.read(self, estimator, X, reset)
+        except ValueError as error:
+            if "features" in str(error) and "NaN" not in str(error):
+                raise ValueError("The number of features is wrong.") from error
+            raise
+
+
+@fails("empty_sequence_is_refused")
+class DropsEmptySequences(Sound):
+    def read(self, estimator, X, reset):
+        if isinstance(X, list):
+            X = [x if len(x) else np.zeros((1, 2)) for x in X]
+        return Sound.read(self, estimator, X, reset)
+
+
+@fails("missing_value_is_refused")
+class FillsMissingValues(Sound):
+    def read(self, estimator, X, reset):
+        if isinstance(X, list):
+            X = [np.nan_to_num(x, posinf=np.inf) for x in X]
+        return Sound.read(self, estimator, X, reset)
+
+
+@fails("missing_value_is_refused")
+class NamesNoStep(Sound):
+    def read(self, estimator, X, reset):
+        try:
+            return Sound.read(self, estimator, X, reset)
+        except ValueError as error:
+            raise ValueError(str(error).replace("step 3", "a step")) from error
+
+
+@fails("input_is_not_modified", "read_only_input", "grid_search")
+class RoundsTargetsInPlace(Sound):
+    def target(self, y):
+        return np.round(y, 6, out=y)
+
+
+@fails("read_only_input")
+class NeedsWritableArrays(Sound):
+    def read(self, estimator, X, reset):
+        for x in X:
+            if isinstance(x, np.ndarray):
+                x[:] = x
+        return Sound.read(self, estimator, X, reset)
+
+
+@fails("training_order_changes_nothing")
+class BeginsWithTheFirstRow(Sound):
+    def solve(self, features, y, weights):
+        first = features[np.flatnonzero(weights)[0]]
+        return Sound.solve(self, features, y, weights) + 1e-3 * first
+
+
+@fails("weights_are_copies", "zero_weight_is_absence")
+class IgnoresWeights(Sound):
+    def weights(self, weights):
+        return np.ones(len(weights))
+
+
+@fails("weights_are_copies")
+class DropsZeroWeightsOnly(Sound):
+    def weights(self, weights):
+        return np.sign(weights)
+
+
+@fails("zero_weight_is_absence")
+class LearnsTheMeanOfAllRows(Sound):
+    def weights(self, weights):
+        return weights + 1e-3 * (weights == 0)
+
+
+@fails("same_seed_same_model")
+class GoesOnFromTheLastFit(Sound):
+    def solve(self, features, y, weights):
+        before = getattr(self, "coef_", 0.0)
+        return Sound.solve(self, features, y, weights) + 1e-3 * before
+
+
+@fails("other_seed_other_model")
+class HasOneSeed(Sound):
+    def generator(self):
+        return np.random.default_rng(0)
+
+
+@fails("threads_agree")
+class SeedsTheMainThreadOnly(Sound):
+    def generator(self):
+        is_main = threading.current_thread() is threading.main_thread()
+        return Sound.generator(self) if is_main else np.random.default_rng()
+
+
+@fails("processes_agree")
+class SeedsTheMainProcessOnly(Sound):
+    def generator(self):
+        is_main = current_process().name == "MainProcess"
+        return Sound.generator(self) if is_main else np.random.default_rng()
+
+
+@fails("grid_search")
+class ScoresListsOnly(Sound):
+    def score(self, X, y, sample_weight=None):
+        if not isinstance(X, list):
+            raise TypeError("X is not a list.")
+        return Sound.score(self, X, y, sample_weight)
+
+
+@fails("global_seeds_are_left_alone")
+class ConsumesNumpysGenerator(Sound):
+    def generator(self):
+        np.random.random()
+        return Sound.generator(self)
+
+
+@fails("global_seeds_are_left_alone")
+class ConsumesPythonsGenerator(Sound):
+    def generator(self):
+        random.random()
+        return Sound.generator(self)
+
+
+@fails("global_seeds_are_left_alone")
+class ConsumesTorchsGeneratorInPredict(Sound):
+    def answers(self, sequences):
+        torch.rand(1)  # as a DataLoader does
+        return Sound.answers(self, sequences)
+
+
+@fails("global_settings_are_left_alone")
+class SwitchesNumpysWarningsOff(Sound):
+    def generator(self):
+        np.seterr(all="ignore")
+        return Sound.generator(self)
+
+
+@fails("global_settings_are_left_alone")
+class SetsTheEnvironment(Sound):
+    def answers(self, sequences):
+        os.environ["SKRNN_TEST"] = "1"
+        return Sound.answers(self, sequences)
+
+
+@fails("global_settings_are_left_alone")
+class SwitchesWarningsOff(Sound):
+    def generator(self):
+        warnings.simplefilter("ignore")
+        return Sound.generator(self)
+
+
+@fails("global_settings_are_left_alone")
+class SwitchesGradientsOff(Sound):
+    def answers(self, sequences):
+        torch.set_grad_enabled(False)
+        return Sound.answers(self, sequences)
+
+
+@fails("nothing_is_printed")
+class Prints(Sound):
+    def answers(self, sequences):
+        print("100%")
+        return Sound.answers(self, sequences)
+
+
+@fails("pickle")
+class PicklesHalfPrecision(Sound):
+    def __getstate__(self):
+        state = super().__getstate__()
+        if "coef_" in state:
+            state = {**state, "coef_": state["coef_"].astype(np.float16)}
+        return state
+
+
+@fails("clone")
+class ClonesWithItsFit(Sound):
+    def __sklearn_clone__(self):
+        return copy.copy(self)
+
+
+@fails("failed_refit_changes_nothing")
+class ForgetsBeforeItChecks(Sound):
+    def fit(self, X, y, sample_weight=None):
+        self._fit(X, np.asarray(y), sample_weight)
+        return self
+
+
+@pytest.fixture
+def _settings_come_back(monkeypatch):
+    monkeypatch.setenv("SKRNN_TEST", "0")
+    monkeypatch.delenv("SKRNN_TEST")
+    with np.errstate(), torch.enable_grad():
+        yield
+
+
+@pytest.mark.usefixtures("_settings_come_back")
+@pytest.mark.parametrize(("broken", "expected"), BROKEN)
+def test_a_broken_estimator_fails_exactly_its_checks(broken, expected):
+    assert failures(broken()) == expected
+
+
+def test_every_check_fails_somewhere():
+    checks = check_sequence_estimator(Sound(), generate_only=True)
+    names = {check.func.__name__.removeprefix("check_") for _, check in checks}
+    assert set().union(*(param.values[1] for param in BROKEN)) == names
+
+
+class GRUAlongTheWrongAxis(RegressorMixin, BaseEstimator):
+    """As in sktime: (n_sequences, n_features, n_steps), equal lengths, global seed."""
+
+    def __init__(self, random_state=None):
+        self.random_state = random_state
+
+    def fit(self, X, y):
+        torch.manual_seed(self.random_state)
+        X = torch.as_tensor(np.array(X, dtype=np.float32))
+        self.layer_ = torch.nn.GRU(X.shape[1], 4, batch_first=True)
+        features = self._features(X)
+        self.coef_ = np.linalg.pinv(features) @ np.asarray(y)
+        return self
+
+    def predict(self, X):
+        check_is_fitted(self)
+        X = torch.as_tensor(np.array(X, dtype=np.float32))
+        return self._features(X) @ self.coef_
+
+    def _features(self, X):
+        with torch.no_grad():
+            return self.layer_(X.transpose(1, 2))[0][:, -1].numpy()
+
+
+def test_a_network_along_the_wrong_axis_is_caught():
+    failed = failures(GRUAlongTheWrongAxis())
+    assert {"other_length", "feature_counts_are_named"} <= failed  # the axis
+    assert {"padding_changes_nothing", "grid_search"} <= failed  # ragged input
+    assert "read_only_input" in failed
+    assert "panel_equals_list" not in failed
+
+
+@pytest.mark.parametrize("model", [GRURegressor(**SMALL), GRUClassifier(**SMALL)])
+def test_a_pipeline_of_ours_passes_every_check(model):
+    pipeline = make_pipeline(SequenceScaler(), model)
+    results = check_sequence_estimator(pipeline, on_fail=None)
+    assert [result for result in results if result["status"] != "passed"] == []
+    assert len(results) == N_CHECKS - 2  # its fit names no sample_weight
+
+
+# --- how the suite is used -----------------------------------------------------------
+
+
+def test_the_first_failure_is_raised():
+    with pytest.raises(AssertionError, match=r"HasOneSeed does not depend on random"):
+        check_sequence_estimator(HasOneSeed())
+
+
+def test_failures_are_returned_with_their_exceptions():
+    results = check_sequence_estimator(HasOneSeed(), on_fail=None)
+    assert [set(result) for result in results] == [
+        {"check_name", "status", "exception"}
+    ] * N_CHECKS
+    failed = [result for result in results if result["exception"] is not None]
+    assert [result["status"] for result in failed] == ["failed"]
+    assert "random_state" in str(failed[0]["exception"])
+
+
+def test_checks_can_be_generated_for_pytest():
+    pairs = list(check_sequence_estimator(HasOneSeed(), generate_only=True))
+    assert len(pairs) == N_CHECKS
+    for estimator, check in pairs:
+        if check.func.__name__ == "check_other_seed_other_model":
+            with pytest.raises(AssertionError):
+                check(estimator)
+        elif check.func.__name__ == "check_pickle":
+            check(estimator)
+
+
+def test_the_estimator_itself_is_not_touched():
+    model = Sound(random_state=7)
+    check_sequence_estimator(model)
+    assert vars(model) == {"random_state": 7}
+
+
+def test_objects_that_are_no_estimators_fail_every_check():
+    results = check_sequence_estimator(object(), on_fail=None)
+    assert {result["status"] for result in results} == {"failed"}
+
+
+def test_a_misspelt_on_fail_is_refused():
+    with pytest.raises(ValueError, match="on_fail must be 'raise' or None, got 'no'"):
+        check_sequence_estimator(Sound(), on_fail="no")
