@@ -18,7 +18,7 @@ from skrnn._sequences import Sequences
 __all__ = ["run_module"]
 
 Part = Literal["outputs", "embedding"]
-ROWS_ON_CPU = 32  # sequences in a block: larger blocks are slower
+ROWS_ON_CPU = 64  # sequences in a block: much larger blocks are slower
 ROWS_ELSEWHERE = 512
 
 
@@ -69,7 +69,9 @@ def run_module(
         n_rows = ROWS_ON_CPU if runner.device.type == "cpu" else ROWS_ELSEWHERE
         results = torch.empty(len(sequences), len(columns), dtype=runner.dtype)
         for rows, n_steps in blocks_of_rows(sequences.lengths, n_rows):
-            x, lengths = pad_block(sequences[rows], n_steps, runner)
+            together = rows[-1] - rows[0] < len(rows)  # a slice copies nothing
+            block = sequences[rows[0] : rows[-1] + 1] if together else sequences[rows]
+            x, lengths = pad_block(block, n_steps, runner)
             outputs = run(x.to(runner.device), lengths.to(runner.device))
             results[torch.from_numpy(rows)] = outputs[: len(rows)].cpu()[:, columns]
         return results.numpy()
@@ -104,8 +106,11 @@ def pad_block(block: Sequences, n_steps: int, runner: Runner) -> tuple[Tensor, T
     """Pad sequences to a block with a multiple of 8 rows, and their lengths."""
     n_rows, n_features = round_up(len(block), 8), runner.module.config["n_features"]
     x = torch.zeros(n_rows, n_steps, n_features, dtype=runner.dtype)
-    padded = torch.from_numpy(block.to_padded(n_steps=n_steps))
-    x[: len(block), :, : block.n_features] = padded
     lengths = torch.ones(n_rows, dtype=torch.int64)
     lengths[: len(block)] = torch.from_numpy(block.lengths)
+    real = x.numpy()[: len(block), :, : block.n_features]
+    if block.is_uniform:
+        real[:, : block.lengths[0]] = block.to_panel()
+    else:
+        real[np.arange(n_steps) < block.lengths[:, None]] = block.values
     return x, lengths

@@ -82,7 +82,7 @@ def one_torch_thread() -> Iterator[None]:
 
 def make(cls: Any = GRURegressor, **params: Any) -> Any:
     values = {"hidden_size": 4, "max_epochs": 2, "batch_size": 8, "random_state": 0}
-    return cls(**{**values, **params})
+    return cls(**{**values, "device": "cpu", **params})
 
 
 def make_X(n: int = N, seed: int = 0) -> Any:
@@ -1325,7 +1325,8 @@ FORK = """
     classes = LSTMRegressor, RNNClassifier
 
     def fit(cls, y):  # large enough for torch and MKL to use several threads
-        return cls(hidden_size=200, max_epochs=1, random_state=0).fit(X, y)
+        model = cls(hidden_size=200, max_epochs=1, random_state=0, device="cpu")
+        return model.fit(X, y)
 
     def use(model, y):
         again = pickle.loads(pickle.dumps(model))

@@ -16,7 +16,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from scipy.special import expit, log_softmax
 from sklearn.base import clone
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring
 from torch import Tensor, nn
 
 from skrnn import (
@@ -103,7 +103,7 @@ def make_problem(n: int = 40, n_steps: int = 6) -> tuple[Any, Any]:
 
 def small(cls: Any = GRURegressor, **params: Any) -> Any:
     values = {"hidden_size": 4, "max_epochs": 3, "batch_size": 16, "random_state": 0}
-    return cls(**{**values, **params})
+    return cls(**{**values, "device": "cpu", **params})
 
 
 # --- batches -------------------------------------------------------------------------
@@ -668,6 +668,16 @@ def test_callbacks_of_the_user_are_called() -> None:
     assert calls == ["begin", "epoch", "epoch", "epoch", "end"]
 
 
+@pytest.mark.parametrize("on_train", [False, True])
+def test_scores_of_skorch_can_be_logged(on_train: bool) -> None:
+    X, y = make_problem()
+    scoring = EpochScoring("r2", name="r2", lower_is_better=False, on_train=on_train)
+    model = small(callbacks=[scoring]).fit(X, y, X_val=X, y_val=y)
+    assert np.isfinite([epoch["r2"] for epoch in model.history_]).all()
+    if not on_train:
+        assert model.history_[-1]["r2"] == pytest.approx(model.score(X, y))
+
+
 def test_verbose_prints_one_line_per_epoch(capsys: pytest.CaptureFixture[str]) -> None:
     small(verbose=1).fit(*make_problem())
     lines = capsys.readouterr().out.strip().splitlines()
@@ -715,7 +725,7 @@ def test_the_number_of_threads_changes_no_bit(cls: Any) -> None:
     rng = np.random.default_rng(0)
     X = rng.standard_normal((128, 6, 20))
     y = X[:, :, 0].mean(axis=1)
-    model = cls(hidden_size=100, max_epochs=2, batch_size=128, random_state=0)
+    model = small(cls, hidden_size=100, max_epochs=2, batch_size=128)
 
     def work() -> list[NDArray[Any]]:
         before = torch.get_num_threads()
