@@ -34,7 +34,9 @@ if TYPE_CHECKING:  # torch is loaded by the first fit
 
 __all__ = ["BaseRecurrent"]
 
-OWNED_BY_SKRNN = {"module", "criterion", "callbacks", "train_split", "device"}
+OWNED = {"module", "criterion", "callbacks", "train_split", "dataset", "device"}
+OWNED |= {"iterator_train", "iterator_valid", "optimizer", "lr", "max_epochs"}
+OWNED |= {"batch_size", "verbose", "warm_start"}
 
 
 class BaseRecurrent(
@@ -198,13 +200,13 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
 
     def _check_params(self) -> None:
         self._validate_params()
-        owned = OWNED_BY_SKRNN.intersection(self.net_params or {})
-        if owned:
-            raise ValueError(
-                f"net_params may not hold {sorted(owned)}: the estimator sets these. "
-                "Use its own parameters (callbacks=, loss=, device=, ...)."
-            )
-
+        for name in self.net_params or {}:
+            part, _, rest = name.partition("__")
+            if part in OWNED and not (part == "optimizer" and rest):
+                raise ValueError(
+                    f"net_params may not hold {name!r}: the estimator sets it. Use its "
+                    "own parameters (callbacks=, loss=, max_epochs=, device=, ...)."
+                )
         for index, callback in enumerate(self.callbacks or []):
             last = callback[-1] if isinstance(callback, tuple) else callback
             if not hasattr(last, "on_train_begin"):
@@ -237,7 +239,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         data = TrainingSet(sequences, targets, weights)
         if not weights.all():
             data = data.take(weights > 0)
-        return merge_identical(self._weigh_classes(data))
+        return self._weigh_classes(merge_identical(data))
 
     def _train(
         self,

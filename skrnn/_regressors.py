@@ -148,11 +148,6 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         targets: NDArray[np.float64] = check_array(
             y, dtype=np.float64, ensure_2d=False, estimator=self, input_name="y"
         )
-        if targets.ndim > 2:
-            raise ValueError(
-                f"y has {targets.ndim} dimensions, expected (n_sequences,) or "
-                "(n_sequences, n_outputs)."
-            )
         return targets
 
     def _n_module_outputs(self) -> int:

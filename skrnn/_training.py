@@ -184,8 +184,8 @@ def fit_module(
     net.shuffler = np.random.default_rng(shuffle_seed)
     if old is not None:
         net.history = History({**epoch, "batches": []} for epoch in old.history)
-        if type(old.optimizer_) is type(net.optimizer_):
-            set_moments(net, copy.deepcopy(old.optimizer_.state_dict()["state"]))
+        kind, moments = type(old.optimizer_), old.optimizer_.state_dict()["state"]
+        set_moments(net, kind.__name__, copy.deepcopy(moments))
     module.set_generator(torch.Generator(device).manual_seed(dropout_seed))
     net.train_split = (lambda train_set: (train_set, valid_set)) if valid_set else None
     net.notify("on_train_begin", X=train_set, y=None)
@@ -353,7 +353,7 @@ def restore_good_weights(net: Net, guard: FiniteGuard, settings: Settings) -> No
 def warn_if_diverged(net: Net, guard: FiniteGuard, settings: Settings) -> None:
     """Say so if the network is worse than before its first update."""
     final = net.history[-1].get("train_loss")
-    if final is None or guard.first_loss is None or len(net.history) < 2:
+    if final is None or guard.first_loss is None:
         return
     if final > 10 * max(guard.first_loss, 1.0):  # 1: targets are scaled
         warnings.warn(
@@ -387,6 +387,7 @@ def dump_net(net: Net) -> dict[str, Any]:
     return {
         "config": config,
         "weights": {n: w.cpu().numpy() for n, w in module.state_dict().items()},
+        "optimizer": type(net.optimizer_).__name__,
         "moments": moments,
         "history": [plain_epoch(epoch) for epoch in net.history],
     }
@@ -421,14 +422,14 @@ def load_net(state: dict[str, Any], settings: Settings) -> Net:
         }
         for index, values in state["moments"].items()
     }
-    set_moments(net, moments)
+    set_moments(net, state["optimizer"], moments)
     net.history = History({**epoch, "batches": []} for epoch in state["history"])
     return net
 
 
-def set_moments(net: Net, moments: dict[int, dict[str, Any]]) -> None:
-    """Give the optimiser its state back, but leave it its learning rate."""
-    if moments:
+def set_moments(net: Net, kind: str, moments: dict[int, dict[str, Any]]) -> None:
+    """Give an optimiser of the same kind its state, but leave it its settings."""
+    if moments and type(net.optimizer_).__name__ == kind:
         groups = net.optimizer_.state_dict()["param_groups"]
         net.optimizer_.load_state_dict({"state": moments, "param_groups": groups})
 

@@ -387,9 +387,10 @@ def test_a_class_that_is_no_optimiser_is_refused(cls: Any) -> None:
         make(cls, optimizer=dict).fit(X, make_y(cls))
 
 
+@pytest.mark.parametrize("max_epochs", [1, 5])
 @pytest.mark.parametrize("cls", REGRESSORS + CLASSIFIERS)
-def test_row_22_a_huge_learning_rate_is_reported(cls: Any) -> None:
-    model = make(cls, lr=1e10, max_epochs=5)
+def test_row_22_a_huge_learning_rate_is_reported(cls: Any, max_epochs: int) -> None:
+    model = make(cls, lr=1e10, max_epochs=max_epochs)
     with pytest.warns(ConvergenceWarning, match=r"smaller lr \(it is 10000000000.0\)"):
         model.fit(X, make_y(cls))
     assert np.isfinite(answers(model)).all()
@@ -484,7 +485,7 @@ def test_row_64_a_misspelt_parameter(cls: Any) -> None:
 @both_tasks
 @pytest.mark.parametrize("name", ["module", "criterion", "device", "callbacks"])
 def test_net_params_may_not_hold_what_the_estimator_sets(cls: Any, name: str) -> None:
-    with pytest.raises(ValueError, match=rf"net_params may not hold \['{name}'\]"):
+    with pytest.raises(ValueError, match=rf"net_params may not hold '{name}'"):
         make(cls, net_params={name: None}).fit(X, make_y(cls))
 
 

@@ -547,3 +547,26 @@ def test_scores_of_skorch_see_the_targets(moving):
     expected = np.sort((y - model.target_loc_) / model.target_scale_)
     assert seen[-1][0] == len(y)
     np.testing.assert_allclose(seen[-1][1], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("pickled", [False, True])
+def test_another_optimizer_begins_without_the_moments_of_the_old(moving, pickled):
+    X, y = moving
+    model = GRURegressor(optimizer="adam", **SMALL).partial_fit(X, y)
+    model.set_params(optimizer="rmsprop")
+    other = pickle.loads(pickle.dumps(model)) if pickled else model
+    other.partial_fit(X, y)
+    steps = {float(s["step"]) for s in other.net_.optimizer_.state.values()}
+    assert steps == {2.0}  # one epoch of two batches
+
+
+def test_balanced_weights_do_not_depend_on_the_order_of_rows(waves):
+    X, y = waves
+    random = np.random.default_rng(0)
+    model = GRUClassifier(class_weight="balanced", **SMALL)
+    for _ in range(10):
+        weights, order = random.random(len(y)), random.permutation(len(y))
+        expected = clone(model).fit(X, y, sample_weight=weights).predict_proba(X)
+        shuffled = [X[i] for i in order]
+        got = clone(model).fit(shuffled, y[order], sample_weight=weights[order])
+        np.testing.assert_array_equal(got.predict_proba(X), expected)
