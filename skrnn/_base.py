@@ -13,6 +13,7 @@ from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
+    clone,
 )
 from sklearn.utils.validation import check_is_fitted
 
@@ -30,13 +31,15 @@ from skrnn._validation import check_sequences, check_target_length, draft_of
 if TYPE_CHECKING:  # torch is loaded by the first fit
     from skrnn._modules import SequenceModule
     from skrnn._running import Part
-    from skrnn._training import Net, Settings
+    from skrnn._training import Kind, Net, Settings
 
 __all__ = ["BaseRecurrent"]
 
 OWNED = {"module", "criterion", "callbacks", "train_split", "dataset", "device"}
 OWNED |= {"iterator_train", "iterator_valid", "optimizer", "lr", "max_epochs"}
 OWNED |= {"batch_size", "verbose", "warm_start"}
+NOTES_OF_SKORCH = {"train_loss_best", "valid_loss_best"}
+NOTES_OF_SKORCH |= {"train_batch_count", "valid_batch_count"}
 
 
 class BaseRecurrent(
@@ -93,8 +96,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         """
         draft = draft_of(self)
         draft._fit(X, y, sample_weight, X_val, y_val)
-        self.__dict__ = draft.__dict__
-        return self
+        return self._adopt(draft)
 
     def transform(self, X: Any) -> NDArray[np.float64]:
         """Compute the embedding: what the head of the network sees.
@@ -111,8 +113,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             The pooled outputs of the encoder, ``hidden_size`` numbers per direction,
             three times as many with ``pooling="concat"``.
         """
-        check_is_fitted(self)
-        return draft_of(self)._run(X, "embedding")
+        return self._fitted()._run(X, "embedding")
 
     @property
     def module_(self) -> SequenceModule:
@@ -124,9 +125,8 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         """One dict per epoch: ``epoch``, ``train_loss``, ``valid_loss``, ``dur``."""
         from skrnn._training import plain_epoch
 
-        hidden = ("_best", "_batch_count")  # what skorch notes for itself
         return [
-            {k: v for k, v in plain_epoch(e).items() if not k.endswith(hidden)}
+            {k: v for k, v in plain_epoch(e).items() if k not in NOTES_OF_SKORCH}
             for e in self.net_.history
         ]
 
@@ -143,16 +143,25 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
     # --- what a task says -----------------------------------------------------
 
     @abstractmethod
-    def _read_target(self, y: Any, weights: NDArray[np.float64]) -> NDArray[Any]:
+    def _read_target(
+        self, y: Any, weights: NDArray[np.float64], classes: Any
+    ) -> NDArray[Any]:
         """Check y, set what is learned from it, give codes (n,) or numbers (n, k)."""
 
     @abstractmethod
-    def _encode_target(self, y: Any) -> NDArray[Any]:
+    def _encode_target(self, y: Any, weights: NDArray[np.float64]) -> NDArray[Any]:
         """Encode further targets (``y_val``) as ``_read_target`` did."""
+
+    @abstractmethod
+    def _target_kind(self) -> Kind:
+        """Say what the targets are: "numbers", "classes" or "labels"."""
 
     @abstractmethod
     def _n_module_outputs(self) -> int:
         """How many numbers the head gives."""
+
+    def _learn_class_weights(self, data: TrainingSet) -> None:
+        """Learn factors of weights, from all that is trained on."""
 
     def _weigh_classes(self, data: TrainingSet) -> TrainingSet:
         return data
@@ -178,10 +187,10 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         data = self._read_training_set(X, y, sample_weight, reset=not again)
         train, validation = data, None
         if X_val is not None:
-            sequences = self._read_sequences(X_val, reset=False)
-            targets = self._encode_target(y_val)
-            check_target_length(sequences, targets, "y_val")
-            validation = TrainingSet(sequences, targets, np.ones(len(targets)))
+            try:
+                validation = self._read_validation_set(X_val, y_val)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"In X_val and y_val: {error}") from error
         elif self.early_stopping:
             train, validation = split_validation(
                 data,
@@ -192,10 +201,12 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         self._train(train, validation, again, self.max_epochs, self.lr_schedule)
         self.net_.optimizer_.state.clear()  # an annealed schedule leaves nothing to use
 
-    def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> None:
+    def _partial_fit(
+        self, X: Any, y: Any, sample_weight: Any, classes: Any = None
+    ) -> None:
         self._check_params()
         again = hasattr(self, "net_")
-        data = self._read_training_set(X, y, sample_weight, reset=not again)
+        data = self._read_training_set(X, y, sample_weight, not again, classes)
         self._train(data, None, again, max_epochs=1, lr_schedule="constant")
 
     def _check_params(self) -> None:
@@ -216,16 +227,29 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
                 )
 
     def _read_sequences(self, X: Any, reset: bool) -> Sequences:
+        dtype, allow_nan = self.dtype, self.missing == "mask"
+        if not reset and hasattr(self, "net_"):  # parameters may have changed since
+            dtype = str(self.module_.config["dtype"]).split(".")[1]
+            allow_nan = hasattr(self, "fill_values_")
         return check_sequences(
             self,
             X,
             reset=reset,
-            dtype=np.dtype(self.dtype).type,
-            allow_nan=self.missing == "mask",
+            dtype=np.dtype(dtype).type,
+            allow_nan=allow_nan,
         )
 
+    def _read_validation_set(self, X: Any, y: Any) -> TrainingSet:
+        sequences = self._read_sequences(X, reset=False)
+        if len(sequences) == 0:
+            raise ValueError("Found array with 0 sample(s): X_val is empty.")
+        weights = np.ones(len(sequences))
+        targets = self._encode_target(y, weights)
+        check_target_length(sequences, targets, "y_val")
+        return self._weigh_classes(TrainingSet(sequences, targets, weights))
+
     def _read_training_set(
-        self, X: Any, y: Any, sample_weight: Any, reset: bool
+        self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: Any = None
     ) -> TrainingSet:
         sequences = self._read_sequences(X, reset)
         if y is None:
@@ -234,12 +258,24 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
                 "the target y is None."
             )
         weights = check_sample_weight(sample_weight, len(sequences))
-        targets = self._read_target(y, weights) if reset else self._encode_target(y)
+        targets = (
+            self._read_target(y, weights, classes)
+            if reset
+            else self._encode_target(y, weights)
+        )
         check_target_length(sequences, targets)
         data = TrainingSet(sequences, targets, weights)
         if not weights.all():
             data = data.take(weights > 0)
-        return self._weigh_classes(merge_identical(data))
+        data = merge_identical(data)
+        self._learn_class_weights(data)
+        data = self._weigh_classes(data)
+        if not data.weights.any():
+            raise ValueError(
+                "class_weight gives all sequences in y the weight 0: nothing is left "
+                "to train on."
+            )
+        return data if data.weights.all() else data.take(data.weights > 0)
 
     def _train(
         self,
@@ -250,7 +286,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         lr_schedule: str,
     ) -> None:
         from skrnn import _training  # loads torch and skorch
-        from skrnn._devices import one_thread
+        from skrnn._devices import plain_torch
 
         if not again:
             self._learn_scale(train)
@@ -264,7 +300,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             patience=self.n_iter_no_change if stops else None,
             seeds=spawn_seeds(self.random_state, 3, n_before),
         )
-        with one_thread(settings.device):
+        with plain_torch(settings.device):
             if old is None:
                 module = _training.make_module(self._module_config(), settings.seeds[0])
             else:
@@ -319,7 +355,19 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             verbose=int(self.verbose),
             callbacks=self.callbacks,
             net_params=self.net_params,
+            kind=self._target_kind(),
         )
+
+    def _fitted(self) -> Self:
+        """Make a draft of the fitted estimator, which no fit will change."""
+        check_is_fitted(self)
+        return draft_of(self)
+
+    def _adopt(self, draft: Self) -> Self:
+        """Take over what a draft has learned, at once, but not its parameters."""
+        params = {name: vars(self)[name] for name in self._get_param_names()}
+        self.__dict__ = {**vars(draft), **params}
+        return self
 
     def _run(self, X: Any, part: Part = "outputs") -> NDArray[np.float64]:
         """Check X and run the fitted network over it."""
@@ -348,6 +396,8 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             from skrnn._training import dump_net
 
             state["net_"] = dump_net(state["net_"])
+            # a callback may hold tensors of the fit, which is over
+            state["callbacks"] = clone(state["callbacks"], safe=False)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -60,7 +60,7 @@ class BatchIterator:
     """Whole batches of almost equal size, of sequences of similar length.
 
     With a generator, rows are shuffled, sorted by length within pools of some batches,
-    and the batches shuffled again; without one, they come in order.
+    and the batches shuffled again; without one, rows are sorted by length.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class BatchIterator:
     def __iter__(self) -> Iterator[Any]:
         rows = np.arange(len(self.dataset))
         if self.generator is None:
+            rows = np.argsort(self.dataset.lengths, kind="stable")
             return map(self.dataset.batch, np.array_split(rows, self.n_batches))
         self.generator.shuffle(rows)
         batches = np.array_split(rows, self.n_batches)

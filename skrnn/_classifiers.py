@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +10,15 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_array, column_or_1d
 
 from skrnn._base import BaseRecurrent
 from skrnn._params import CONSTRAINTS
 from skrnn._training_set import TrainingSet
 from skrnn._validation import draft_of
+
+if TYPE_CHECKING:
+    from skrnn._training import Kind
 
 __all__ = ["GRUClassifier", "LSTMClassifier", "RNNClassifier"]
 
@@ -100,8 +103,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         y : ndarray of shape (n_sequences,) or (n_sequences, n_labels)
             Class labels; for several labels, 1 where the probability is above 0.5.
         """
-        check_is_fitted(self)
-        fitted = draft_of(self)
+        fitted = self._fitted()
         outputs = fitted._run(X)
         if fitted._multilabel:
             return (outputs > 0).astype(np.int64)
@@ -123,8 +125,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             For two classes, the log-odds of the second one; else one score per class
             or label, the larger the more probable.
         """
-        check_is_fitted(self)
-        fitted = draft_of(self)
+        fitted = self._fitted()
         outputs = fitted._run(X)
         if fitted._multilabel or outputs.shape[1] > 2:
             return outputs
@@ -146,8 +147,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             In the order of ``classes_``. They add up to 1, except for several labels,
             where each column is the probability of its own label.
         """
-        check_is_fitted(self)
-        fitted = draft_of(self)
+        fitted = self._fitted()
         outputs = fitted._run(X)
         probabilities: NDArray[np.float64] = (
             expit(outputs) if fitted._multilabel else softmax(outputs, axis=1)
@@ -168,8 +168,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         log_probabilities : ndarray of shape (n_sequences, n_classes)
             In the order of ``classes_``.
         """
-        check_is_fitted(self)
-        fitted = draft_of(self)
+        fitted = self._fitted()
         outputs = fitted._run(X)
         logarithms: NDArray[np.float64] = (
             log_expit(outputs) if fitted._multilabel else log_softmax(outputs, axis=1)
@@ -178,7 +177,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
 
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
-    ) -> Any:
+    ) -> Self:
         """Train for one epoch at a constant learning rate.
 
         Parameters
@@ -200,43 +199,47 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             The estimator, trained further.
         """
         draft = draft_of(self)
-        draft._announced_classes = None if classes is None else np.unique(classes)
         fitted = getattr(draft, "classes_", None)
-        announced = draft._announced_classes
-        if fitted is not None and not (
-            announced is None or np.array_equal(fitted, announced)
-        ):
+        expected = fitted if fitted is not None else np.unique(classes)
+        if classes is not None and not np.array_equal(expected, np.unique(classes)):
             raise ValueError(
                 f"classes={classes!r} differ from those of the first call, "
-                f"{fitted.tolist()}: the network's outputs are fixed by then."
+                f"{np.asarray(expected).tolist()}: the outputs are fixed by then."
             )
-        draft._partial_fit(X, y, sample_weight)
-        del draft._announced_classes
-        self.__dict__ = draft.__dict__
-        return self
+        draft._partial_fit(X, y, sample_weight, classes)
+        return self._adopt(draft)
 
-    def _read_target(self, y: Any, weights: NDArray[np.float64]) -> NDArray[Any]:
-        announced = getattr(self, "_announced_classes", None)
+    def _read_target(
+        self, y: Any, weights: NDArray[np.float64], classes: Any
+    ) -> NDArray[Any]:
         labels = self._check_labels(y)
         self._multilabel = labels.ndim == 2
         if self._multilabel:
-            if self.class_weight is not None:
-                raise ValueError(
-                    "class_weight is for one class per sequence, but y has "
-                    f"{labels.shape[1]} label columns: use class_weight=None."
-                )
-            self.classes_ = np.arange(labels.shape[1])
-            return labels.astype(np.float64)
+            return self._read_label_columns(labels, classes)
         used = labels[weights > 0] if len(labels) == len(weights) else labels
-        self.classes_ = np.unique(used) if announced is None else announced
+        self.classes_ = np.unique(used if classes is None else classes)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs sequences of at least 2 classes, but y "
-                f"contains only one class: {self.classes_[0]!r}."
+                f"contains only one class: {self.classes_.tolist()[0]!r}."
             )
         return self._codes(labels, weights)
 
-    def _encode_target(self, y: Any) -> NDArray[Any]:
+    def _read_label_columns(self, labels: NDArray[Any], classes: Any) -> NDArray[Any]:
+        if self.class_weight is not None:
+            raise ValueError(
+                "class_weight is for one class per sequence, but y has "
+                f"{labels.shape[1]} label columns: use class_weight=None."
+            )
+        self.classes_ = np.arange(labels.shape[1])
+        if classes is not None and not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"classes={classes!r} do not fit y, which has {labels.shape[1]} "
+                f"label columns: leave classes out, or pass {self.classes_.tolist()}."
+            )
+        return labels.astype(np.float64)
+
+    def _encode_target(self, y: Any, weights: NDArray[np.float64]) -> NDArray[Any]:
         labels = self._check_labels(y)
         if (labels.ndim == 2) != self._multilabel or (
             self._multilabel and labels.shape[1] != len(self.classes_)
@@ -248,12 +251,19 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             )
         if self._multilabel:
             return labels.astype(np.float64)
-        return self._codes(labels, np.ones(len(labels)))
+        return self._codes(labels, weights)
 
     def _check_labels(self, y: Any) -> NDArray[Any]:
         """Labels (n,), or a 0/1 matrix (n, n_labels)."""
         check_array(y, ensure_2d=False, dtype=None, estimator=self, input_name="y")
-        if type_of_target(y, input_name="y") == "multilabel-indicator":
+        kind = type_of_target(y, input_name="y")
+        if kind == "multiclass-multioutput":
+            raise ValueError(
+                "y has several columns of classes. For labels that a sequence has or "
+                "has not, pass columns of 0 and 1; else y should be a 1d array: wrap "
+                f"{type(self).__name__} in MultiOutputClassifier."
+            )
+        if kind == "multilabel-indicator":
             return np.asarray(check_array(y, ensure_2d=False, input_name="y"))
         labels = column_or_1d(y, warn=True)
         check_classification_targets(labels)
@@ -268,17 +278,16 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             unknown &= weights > 0  # sequences without weight are dropped anyway
         if unknown.any():
             raise ValueError(
-                f"y contains the unknown class {labels[unknown][0]!r}; known are "
-                f"{self.classes_.tolist()}."
+                f"y contains the unknown class {labels[unknown].tolist()[0]!r}; "
+                f"known are {self.classes_.tolist()}."
             )
         return codes.astype(np.int64)
 
     def _n_module_outputs(self) -> int:
         return len(self.classes_)
 
-    def _weigh_classes(self, data: TrainingSet) -> TrainingSet:
-        if self.class_weight is None or self._multilabel:
-            return data
+    def _learn_class_weights(self, data: TrainingSet) -> None:
+        self._class_factors = np.ones(len(self.classes_))
         if isinstance(self.class_weight, dict):
             known = self.classes_.tolist()
             unknown = [c for c in self.class_weight if c not in known]
@@ -287,23 +296,31 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
                     f"class_weight names the class {unknown[0]!r}, which is not in y; "
                     f"the classes are {known}."
                 )
-            factors = np.array([self.class_weight.get(c, 1.0) for c in known])
-        else:  # balanced: every class gets the same total weight
-            totals = np.bincount(
-                data.targets, data.weights, minlength=len(self.classes_)
-            )
-            factors = data.weights.sum() / (len(totals) * np.maximum(totals, 1e-300))
-        if not (np.isfinite(factors).all() and (factors >= 0).all() and factors.any()):
+            self._class_factors = np.array([self.class_weight.get(c, 1) for c in known])
+        elif self.class_weight is not None:  # balanced: all classes weigh the same
+            totals = np.bincount(data.targets, data.weights, len(self.classes_))
+            there = totals > 0
+            self._class_factors[there] = totals.sum() / (len(totals) * totals[there])
+        factors = self._class_factors
+        if not np.isfinite(factors).all() or (factors < 0).any() or not factors.any():
             raise ValueError(
                 "class_weight must be finite and >= 0, and not all of it zero; got "
                 f"{self.class_weight!r}."
             )
-        return data._replace(weights=data.weights * factors[data.targets])
+
+    def _weigh_classes(self, data: TrainingSet) -> TrainingSet:
+        if self._multilabel:
+            return data
+        factors = self._class_factors[data.targets]
+        return data._replace(weights=data.weights * factors)
 
     def _scale_target(self, data: TrainingSet) -> TrainingSet:
         if not self._multilabel:
             return data
         return data._replace(targets=data.targets.astype(self.dtype))
+
+    def _target_kind(self) -> Kind:
+        return "labels" if self._multilabel else "classes"
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["check_memory", "one_thread", "resolve_device"]
+__all__ = ["check_memory", "one_thread", "plain_torch", "resolve_device"]
 
 
 def resolve_device(device: str) -> torch.device:
@@ -62,6 +62,18 @@ def one_thread(device: torch.device) -> Iterator[None]:
             yield
     finally:
         set_mkl_threads(before)
+
+
+@contextmanager
+def plain_torch(device: torch.device) -> Iterator[None]:
+    """One thread and gradients: none of the modes that the caller may be in."""
+    with (
+        one_thread(device),
+        torch.autocast(device.type, enabled=False),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+    ):
+        yield
 
 
 @lru_cache(maxsize=1)

@@ -167,7 +167,7 @@ def input_kind(X: Any) -> InputKind:
         raise TypeError(
             f"X is a {type(X).__name__}, which can be read only once. Pass list(X)."
         )
-    return "panel" if getattr(X, "ndim", 2) == 3 else "table"
+    return "panel" if getattr(X, "ndim", 2) >= 3 else "table"
 
 
 def _kind_of_nested_lists(X: Any) -> InputKind:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -60,17 +62,30 @@ class PerSequenceLoss(nn.Module):
                 f"of shape {tuple(targets.shape)}: a loss needs equal shapes."
             )
         losses = self.loss(outputs, targets)
-        if losses.ndim == 0 or losses.shape[0] != len(targets):
+        if not isinstance(losses, Tensor):
+            raise TypeError(
+                f"loss={self.name} gave a {type(losses).__name__}, expected a tensor "
+                "with one number per sequence."
+            )
+        if losses.shape not in (targets.shape[:1], outputs.shape):
             raise ValueError(
                 f"loss={self.name} gave a result of shape {tuple(losses.shape)} for "
-                f"{len(targets)} sequences: it must give one number per sequence (for "
-                "losses of torch, set reduction='none')."
+                f"outputs of shape {tuple(outputs.shape)} and targets of shape "
+                f"{tuple(targets.shape)}: it must give one number per sequence or per "
+                "output (for losses of torch, set reduction='none')."
             )
         return losses if losses.ndim == 1 else losses.flatten(1).mean(dim=1)
 
 
-def make_loss(loss: str | Loss) -> PerSequenceLoss:
-    """Look a loss up by name, or wrap the user's function."""
+def make_loss(loss: str | Loss, dtype: torch.dtype = torch.float32) -> PerSequenceLoss:
+    """Look a loss up by name, or wrap the user's function or a copy of the module."""
     if isinstance(loss, str):
         return PerSequenceLoss(LOSSES[loss], repr(loss))
+    if isinstance(loss, type):
+        raise TypeError(
+            f"loss is the class {loss.__name__}: pass an instance, for losses of torch "
+            f"{loss.__name__}(reduction='none')."
+        )
+    if isinstance(loss, nn.Module):
+        loss = copy.deepcopy(loss).to(dtype)
     return PerSequenceLoss(loss, repr(loss))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,10 +12,11 @@ __all__ = ["fill_values", "mask_missing"]
 
 def fill_values(sequences: Sequences) -> NDArray[np.float64]:
     """Mean of each feature over the observed steps; 0 where nothing was observed."""
-    observed = ~np.isnan(sequences.values)
-    counts = observed.sum(axis=0)
-    totals = np.where(observed, sequences.values, 0.0).sum(axis=0, dtype=np.float64)
-    means: NDArray[np.float64] = totals / np.maximum(counts, 1)
+    means = np.zeros(sequences.n_features)
+    for feature, column in enumerate(sequences.values.T):
+        observed = column[~np.isnan(column)]
+        if len(observed):
+            means[feature] = observed.mean(dtype=np.float64)
     return means
 
 
@@ -29,13 +28,19 @@ def mask_missing(sequences: Sequences, fill: NDArray[np.float64]) -> Sequences:
     from later steps is used.
     """
     values = sequences.values
-    missing = np.isnan(values)
-    rows = np.arange(len(values))
-    starts = np.repeat(sequences.offsets[:-1], sequences.lengths)
-    last_seen = np.where(missing, -1, rows[:, None])
-    np.maximum.accumulate(last_seen, axis=0, out=last_seen)
-    carried: NDArray[Any] = np.take_along_axis(values, last_seen.clip(0), axis=0)
-    nothing_seen = last_seen < starts[:, None]
-    filled = np.where(nothing_seen, fill.astype(values.dtype), carried)
-    both = np.concatenate([filled, missing.astype(values.dtype)], axis=1)
+    n_steps, n_features = values.shape
+    both = np.zeros((n_steps, 2 * n_features), dtype=values.dtype)
+    both[:, :n_features] = values
+    firsts = sequences.offsets[:-1][sequences.lengths > 0]
+    for feature in range(n_features):  # one at a time: what they need besides is small
+        missing = np.isnan(values[:, feature])
+        if not missing.any():
+            continue
+        both[firsts[missing[firsts]], feature] = fill[feature]
+        source = np.arange(n_steps)
+        source[missing] = 0
+        source[firsts] = firsts  # nothing is carried over from the sequence before
+        np.maximum.accumulate(source, out=source)
+        both[:, feature] = both[source, feature]
+        both[:, n_features + feature] = missing
     return sequences.with_values(both)

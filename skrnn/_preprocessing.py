@@ -77,7 +77,9 @@ class SequenceScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     -----
     Statistics are computed in float64, the result has the type of ``X`` if that is
     float32 and float64 otherwise. A feature whose spread is no more than the rounding
-    of its values counts as constant; a feature without any value is left as it is.
+    of its values counts as constant, and so does one whose interquartile range is
+    nothing beside an outlier (less than 1e-38 of it). A feature without any value is
+    left as it is.
 
     Examples
     --------
@@ -278,18 +280,22 @@ def _statistics(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Location and scale, (n_segments, n_features), of the steps between offsets."""
     values = values.astype(np.float64, copy=False)
+    low = np.fmin.reduceat(values, offsets[:-1], axis=0)
+    high = np.fmax.reduceat(values, offsets[:-1], axis=0)
+    largest = np.maximum(np.abs(low), np.abs(high))
+    size = largest  # of the values the scale comes from: for quartiles, no outliers
     if method == "robust":
         low, loc, high = _quartiles(values, offsets)
         scale, size = high - low, np.maximum(np.abs(low), np.abs(high))
+    elif method == "standard":
+        loc, scale = _mean_and_deviation(values, offsets, size)
     else:
-        low = np.fmin.reduceat(values, offsets[:-1], axis=0)
-        high = np.fmax.reduceat(values, offsets[:-1], axis=0)
-        loc, scale, size = low, high - low, np.maximum(np.abs(low), np.abs(high))
-        if method == "standard":
-            loc, scale = _mean_and_deviation(values, offsets, size)
+        loc, scale = low, high - low
     rounding = 10 * np.finfo(np.float64).eps * size
+    overflow = np.finfo(np.float32).tiny * largest  # an outlier would become infinite
     # comparisons with NaN are false: a feature without a value gets 0 and 1
-    return np.where(np.isnan(size), 0.0, loc), np.where(scale > rounding, scale, 1.0)
+    varies = (scale > rounding) & (scale > overflow)
+    return np.where(np.isnan(size), 0.0, loc), np.where(varies, scale, 1.0)
 
 
 def _mean_and_deviation(
@@ -321,10 +327,13 @@ def _quartiles(
     """Quartiles of the known values, (3, n_segments, n_features), interpolated."""
     lengths = np.diff(offsets)
     count = np.add.reduceat(~np.isnan(values), offsets[:-1], axis=0, dtype=np.int64)
-    segment = np.repeat(np.arange(len(lengths)), lengths)
-    ranked = np.empty_like(values)
-    for feature, column in enumerate(values.T):
-        ranked[:, feature] = column[np.lexsort((column, segment))]  # NaN come last
+    if len(lengths) == 1:
+        ranked = np.sort(values, axis=0)  # NaN come last
+    else:
+        segment = np.repeat(np.arange(len(lengths)), lengths)
+        ranked = np.empty_like(values)
+        for feature, column in enumerate(values.T):
+            ranked[:, feature] = column[np.lexsort((column, segment))]
     last = np.maximum(count - 1, 0)
     place = np.array([0.25, 0.5, 0.75])[:, None, None] * last
     below = place.astype(np.int64)

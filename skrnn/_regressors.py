@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_array
 
 from skrnn._base import BaseRecurrent
 from skrnn._params import CONSTRAINTS
 from skrnn._training_set import TrainingSet
 from skrnn._validation import draft_of
+
+if TYPE_CHECKING:
+    from skrnn._training import Kind
 
 __all__ = ["GRURegressor", "LSTMRegressor", "RNNRegressor"]
 
@@ -98,12 +101,11 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         y : ndarray of shape (n_sequences,) or (n_sequences, n_outputs)
             The predictions, in the shape and the unit of the y of ``fit``.
         """
-        check_is_fitted(self)
-        fitted = draft_of(self)
+        fitted = self._fitted()
         outputs = fitted._run(X) * fitted.target_scale_ + fitted.target_loc_
         return outputs[:, 0] if fitted._one_column else outputs
 
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch at a constant learning rate.
 
         The first call fixes the number of outputs and the scale of the targets.
@@ -125,17 +127,18 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         """
         draft = draft_of(self)
         draft._partial_fit(X, y, sample_weight)
-        self.__dict__ = draft.__dict__
-        return self
+        return self._adopt(draft)
 
-    def _read_target(self, y: Any, weights: NDArray[np.float64]) -> NDArray[Any]:
+    def _read_target(
+        self, y: Any, weights: NDArray[np.float64], classes: Any
+    ) -> NDArray[Any]:
         targets = self._check_target(y)
         self._one_column = targets.ndim == 1
         columns = as_columns(targets)
         self.n_outputs_ = columns.shape[1]
         return columns
 
-    def _encode_target(self, y: Any) -> NDArray[Any]:
+    def _encode_target(self, y: Any, weights: NDArray[np.float64]) -> NDArray[Any]:
         targets = as_columns(self._check_target(y))
         if targets.shape[1] != self.n_outputs_:
             raise ValueError(
@@ -145,9 +148,17 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         return targets
 
     def _check_target(self, y: Any) -> NDArray[np.float64]:
-        targets: NDArray[np.float64] = check_array(
-            y, dtype=np.float64, ensure_2d=False, estimator=self, input_name="y"
-        )
+        try:
+            targets: NDArray[np.float64] = check_array(
+                y, dtype=np.float64, ensure_2d=False, estimator=self, input_name="y"
+            )
+        except (TypeError, ValueError) as error:
+            if "to float" not in str(error):
+                raise
+            raise type(error)(
+                f"y cannot be read as numbers ({error}). A regressor needs numbers; "
+                "for labels use a classifier."
+            ) from error
         return targets
 
     def _n_module_outputs(self) -> int:
@@ -166,8 +177,20 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         self.target_scale_ = np.where(constant, 1.0, deviation * unit)
 
     def _scale_target(self, data: TrainingSet) -> TrainingSet:
-        scaled = (data.targets - self.target_loc_) / self.target_scale_
-        return data._replace(targets=scaled.astype(self.dtype))
+        with np.errstate(over="ignore"):  # an overflow is reported below
+            scaled = (data.targets - self.target_loc_) / self.target_scale_
+            targets = scaled.astype(self.dtype)
+        if not np.isfinite(targets).all():
+            largest = np.abs(data.targets).max()
+            raise ValueError(
+                f"y holds values (up to {largest:.3g}) that are too large for "
+                f"{self.dtype} beside the standard deviation {self.target_scale_} of "
+                "the training targets: check y_val, or use dtype='float64'."
+            )
+        return data._replace(targets=targets)
+
+    def _target_kind(self) -> Kind:
+        return "numbers"
 
 
 def as_columns(targets: NDArray[np.float64]) -> NDArray[np.float64]:

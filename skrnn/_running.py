@@ -20,6 +20,7 @@ __all__ = ["run_module"]
 Part = Literal["outputs", "embedding"]
 ROWS_ON_CPU = 64  # sequences in a block: much larger blocks are slower
 ROWS_ELSEWHERE = 512
+NUMBERS_IN_A_BLOCK = 2**22
 
 
 class Runner(NamedTuple):
@@ -61,14 +62,16 @@ def run_module(
     not depend on its companions, to the bit on one CPU.
     """
     n_outputs = module.config["n_outputs"]
-    with one_thread(next(module.parameters()).device):
+    device = next(module.parameters()).device
+    with one_thread(device), torch.autocast(device.type, enabled=False):
         runner = runner_of(module)
         run, columns = runner.module.embed, embedding_columns(module, runner)
         if part == "outputs":
             run, columns = runner.module.forward, torch.arange(n_outputs)
-        n_rows = ROWS_ON_CPU if runner.device.type == "cpu" else ROWS_ELSEWHERE
         results = torch.empty(len(sequences), len(columns), dtype=runner.dtype)
-        for rows, n_steps in blocks_of_rows(sequences.lengths, n_rows):
+        width = max(runner.module.embedding_size, runner.module.config["n_features"])
+        most = ROWS_ON_CPU if runner.device.type == "cpu" else ROWS_ELSEWHERE
+        for rows, n_steps in blocks_of_rows(sequences.lengths, most, width):
             together = rows[-1] - rows[0] < len(rows)  # a slice copies nothing
             block = sequences[rows[0] : rows[-1] + 1] if together else sequences[rows]
             x, lengths = pad_block(block, n_steps, runner)
@@ -84,12 +87,18 @@ def embedding_columns(module: SequenceModule, runner: Runner) -> Tensor:
 
 
 def blocks_of_rows(
-    lengths: NDArray[np.int64], n_rows: int
+    lengths: NDArray[np.int64], most: int, width: int = 1
 ) -> Iterator[tuple[NDArray[np.int64], int]]:
-    """Group rows of equal rounded length into blocks: (rows, n_steps)."""
+    """Group rows of equal rounded length into blocks: (rows, n_steps).
+
+    A block has at most ``most`` rows, and fewer if its steps of ``width`` numbers would
+    take too much memory.
+    """
     rounded = round_lengths(lengths)
     for n_steps in np.unique(rounded):
         rows = np.flatnonzero(rounded == n_steps)
+        fitting = int(NUMBERS_IN_A_BLOCK // (n_steps * width)) // 8 * 8
+        n_rows = min(most, max(8, fitting))
         for start in range(0, len(rows), n_rows):
             yield rows[start : start + n_rows], int(n_steps)
 

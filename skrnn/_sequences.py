@@ -29,15 +29,29 @@ class Sequences:
 
     Attributes
     ----------
+    values : ndarray of shape (n_total_steps, n_features)
+        The steps; masked ones are NaN.
+    offsets : ndarray of int64 of shape (n_sequences + 1,)
+        Where each sequence begins, then the total number of steps.
+    feature_names : tuple of str or None
+        Names of the features.
     lengths : ndarray of shape (n_sequences,)
         Number of steps of each sequence.
     n_features : int
         Number of features of each step.
     shape : tuple
         ``(n_sequences,)``.
+    ndim : int
+        1.
+    dtype : numpy.dtype
+        The type of ``values``.
+    is_uniform : bool
+        Whether all sequences have the same number of steps.
 
     Raises
     ------
+    TypeError
+        If ``values`` are not real numbers.
     ValueError
         If ``values`` is not 2-D, ``offsets`` do not begin at 0, fall, or do not end at
         the number of steps, or the names do not fit the features.
@@ -72,7 +86,14 @@ class Sequences:
         offsets: ArrayLike,
         feature_names: Any = None,
     ) -> None:
+        if np.ma.isMaskedArray(values):
+            values = np.ma.filled(np.ma.asarray(values, np.float64), np.nan)
         values = np.asarray(values)
+        if values.dtype.kind not in "fiub":
+            raise TypeError(
+                f"values has dtype {values.dtype}, expected real numbers: turn it into "
+                "numbers first."
+            )
         offsets = np.asarray(offsets)
         if values.ndim != 2:
             raise ValueError(
@@ -198,6 +219,8 @@ class Sequences:
         return self._take(np.arange(len(self))[key])
 
     def _take(self, indices: NDArray[np.int64]) -> Sequences:
+        if len(self) and self.is_uniform:
+            return Sequences.from_panel(self.to_panel()[indices], self.feature_names)
         lengths = self.lengths[indices]
         offsets = offsets_of(lengths)
         shift = np.repeat(self.offsets[indices] - offsets[:-1], lengths)

@@ -11,7 +11,8 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, cast
+from functools import partial
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from skorch.callbacks import (
     Callback,
     EarlyStopping,
     EpochTimer,
+    LRScheduler,
     PassthroughScoring,
     PrintLog,
     ProgressBar,
@@ -29,7 +31,7 @@ from skorch.history import History
 from torch import Tensor, nn
 
 from skrnn._batches import BatchIterator, StepDataset
-from skrnn._devices import check_memory, one_thread
+from skrnn._devices import check_memory, plain_torch
 from skrnn._losses import make_loss
 from skrnn._modules import SequenceModule, count_weights
 from skrnn._training_set import TrainingSet
@@ -37,6 +39,12 @@ from skrnn._training_set import TrainingSet
 __all__ = ["Net", "Settings", "copy_module", "dump_net", "fit_module", "load_net"]
 __all__ += ["make_module"]
 
+Kind = Literal["numbers", "classes", "labels"]
+NONLINEARITIES = {
+    "numbers": None,
+    "classes": partial(torch.softmax, dim=1),
+    "labels": torch.sigmoid,
+}
 Factor = Callable[[int, int], float]  # (update, n_updates) -> share of lr
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
@@ -63,6 +71,7 @@ class Settings:
     verbose: int
     callbacks: Any
     net_params: dict[str, Any] | None
+    kind: Kind = "numbers"  # what the targets are
     patience: int | None = None  # epochs; None never stops early
     seeds: list[int] = field(default_factory=list)  # weights, dropout, shuffling
 
@@ -79,6 +88,7 @@ class Net(NeuralNet):
     """skorch's loop over our batches, with weights in the loss."""
 
     shuffler: np.random.Generator | None = None
+    kind: Kind = "numbers"
 
     def get_iterator(self, dataset: StepDataset, training: bool = False) -> Any:
         """Slice whole batches; no DataLoader."""
@@ -96,6 +106,18 @@ class Net(NeuralNet):
         """Weighted mean; weights have mean one over the whole set."""
         losses: Tensor = self.criterion_(y_pred, y_true) * X["weights"]
         return losses.mean()
+
+    @property
+    def classes_(self) -> Any:
+        """Codes of classes; scorers of scikit-learn ask for them."""
+        return np.arange(self.sequence_module.config["n_outputs"])
+
+    def predict(self, X: Any) -> Any:
+        """Decode outputs like targets: codes, 0/1 labels or scaled numbers."""
+        outputs = self.predict_proba(X)
+        if self.kind == "classes":
+            return outputs.argmax(axis=1)
+        return (outputs > 0.5).astype(np.int64) if self.kind == "labels" else outputs
 
     def notify(self, method_name: str, **kwargs: Any) -> None:
         """Call the callbacks that listen; most do not listen to every batch."""
@@ -153,8 +175,12 @@ class FiniteGuard(Callback):
         if len(net.history) > 1:
             net.history[-2]["batches"] = []  # else history grows with every batch
 
-    def on_batch_end(self, net: Any, loss: Any = None, **kwargs: Any) -> None:
-        """Look at the loss of every batch."""
+    def on_batch_end(
+        self, net: Any, loss: Any = None, training: bool = False, **kwargs: Any
+    ) -> None:
+        """Look at the loss of every batch that is trained on."""
+        if not training:
+            return
         value = loss.item()
         if self.first_loss is None:
             self.first_loss = value
@@ -183,7 +209,7 @@ def fit_module(
     net = make_net(module, settings, n_batches * settings.max_epochs, guard)
     net.shuffler = np.random.default_rng(shuffle_seed)
     if old is not None:
-        net.history = History({**epoch, "batches": []} for epoch in old.history)
+        net.history = History(old.history)
         kind, moments = type(old.optimizer_), old.optimizer_.state_dict()["state"]
         set_moments(net, kind.__name__, copy.deepcopy(moments))
     module.set_generator(torch.Generator(device).manual_seed(dropout_seed))
@@ -214,7 +240,8 @@ def make_net(
     """Put a module and settings into an initialised skorch net."""
     params: dict[str, Any] = {
         "module": module,
-        "criterion": make_loss(settings.loss),
+        "criterion": make_loss(settings.loss, next(module.parameters()).dtype),
+        "predict_nonlinearity": NONLINEARITIES[settings.kind],
         "lr": settings.lr,
         "max_epochs": settings.max_epochs,
         "batch_size": settings.batch_size,
@@ -228,7 +255,7 @@ def make_net(
         clipping = GradientClipping(module, settings.max_grad_norm)
         callbacks.append(("gradient_clipping", clipping))
     if guard is not None and settings.lr_schedule != "constant":
-        schedule = Schedule(SCHEDULES[settings.lr_schedule], settings.lr, n_updates)
+        schedule = Schedule(SCHEDULES[settings.lr_schedule], n_updates)
         callbacks.append(("lr_schedule", schedule))
     if guard is not None and settings.patience is not None:
         stopping = EarlyStopping(
@@ -238,10 +265,26 @@ def make_net(
     if guard is not None and settings.verbose > 1:
         callbacks.append(("progress_bar", ProgressBar()))
     if guard is not None:
-        callbacks += settings.callbacks or []
+        callbacks += check_callbacks(settings)
     params["callbacks"] = callbacks
     params.update(settings.net_params or {})
-    return Net(**params).initialize()  # type: ignore[no-any-return]  # untyped
+    net = Net(**params)
+    net.kind = settings.kind
+    return net.initialize()  # type: ignore[no-any-return]  # skorch is untyped
+
+
+def check_callbacks(settings: Settings) -> list[Any]:
+    """Give the user's callbacks, if they do not overrule each other's rates."""
+    callbacks = list(settings.callbacks or [])
+    for callback in callbacks:
+        last = callback[-1] if isinstance(callback, tuple) else callback
+        if isinstance(last, LRScheduler) and settings.lr_schedule != "constant":
+            raise ValueError(
+                f"callbacks hold an LRScheduler, but lr_schedule="
+                f"{settings.lr_schedule!r} sets the learning rate, too: use "
+                "lr_schedule='constant' with it."
+            )
+    return callbacks
 
 
 def optimizer_params(settings: Settings) -> dict[str, Any]:
@@ -258,7 +301,8 @@ def optimizer_params(settings: Settings) -> dict[str, Any]:
     params: dict[str, Any] = {"optimizer": optimizer}
     if "weight_decay" in accepted:
         params["optimizer__weight_decay"] = settings.weight_decay
-    if "fused" in accepted and settings.device.type in ("cpu", "cuda"):
+    chosen = {"optimizer__fused", "optimizer__foreach"} & set(settings.net_params or {})
+    if "fused" in accepted and not chosen and settings.device.type in ("cpu", "cuda"):
         params["optimizer__fused"] = True
     return params
 
@@ -285,20 +329,25 @@ class GradientClipping(Callback):
 
 
 class Schedule(Callback):
-    """Set the learning rate before each update."""
+    """Set the learning rates before each update, as shares of what they began with."""
 
-    def __init__(self, factor: Factor, lr: float, n_updates: int) -> None:
+    def __init__(self, factor: Factor, n_updates: int) -> None:
         self.factor = factor
-        self.lr = lr
         self.n_updates = n_updates
         self.update = 0
+        self.rates: list[float] = []
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Note the rates that the groups of weights begin with."""
+        self.rates = [group["lr"] for group in net.optimizer_.param_groups]
 
     def on_batch_begin(self, net: Any, training: bool = False, **kwargs: Any) -> None:
         """Look the rate of this update up."""
         if training:
-            lr = self.lr * self.factor(self.update, self.n_updates)
-            for group in net.optimizer_.param_groups:
-                group["lr"] = lr
+            factor = self.factor(self.update, self.n_updates)
+            groups = net.optimizer_.param_groups
+            for group, rate in zip(groups, self.rates, strict=True):
+                group["lr"] = rate * factor
             self.update += 1
 
 
@@ -370,7 +419,7 @@ def make_module(config: dict[str, Any], seed: int) -> SequenceModule:
     dtype = getattr(torch, config["dtype"])
     check_memory(count_weights(config), dtype.itemsize)
     module = SequenceModule(**{**config, "dtype": dtype})
-    with one_thread(torch.device("cpu")):
+    with plain_torch(torch.device("cpu")):
         module.initialize(torch.Generator().manual_seed(seed))
     return module
 
@@ -410,7 +459,7 @@ def load_net(state: dict[str, Any], settings: Settings) -> Net:
     config = state["config"]
     module = SequenceModule(**{**config, "dtype": getattr(torch, config["dtype"])})
     weights = {n: torch.from_numpy(w.copy()) for n, w in state["weights"].items()}
-    with one_thread(settings.device):
+    with plain_torch(settings.device):
         module.to_empty(device=settings.device)
         module.load_state_dict(weights)
     module.eval()

@@ -113,11 +113,15 @@ def split_validation(
     if stratify:
         counts = np.unique(data.targets, return_counts=True)[1]
         if counts.min() < 2 or min(n_validation, n - n_validation) < len(counts):
+            reason = (
+                "a class has only 1 sequence"
+                if counts.min() < 2
+                else f"validation_fraction={fraction} of {n} sequences gives "
+                f"{n_validation} for {len(counts)} classes"
+            )
             warnings.warn(
-                "The validation part for early_stopping is not stratified: a class "
-                f"has only {counts.min()} sequence(s), or validation_fraction="
-                f"{fraction} gives fewer sequences than classes. Pass X_val and y_val "
-                "or use early_stopping=False.",
+                "The validation part for early_stopping is not stratified: "
+                f"{reason}. Pass X_val and y_val or use early_stopping=False.",
                 UserWarning,
                 stacklevel=5,
             )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
+from skrnn._frames import frame_to_array, is_frame
 from skrnn._inputs import (
     FORMS,
     InputKind,
@@ -100,6 +101,8 @@ def _check_table(estimator: BaseEstimator, X: Any, reset: bool) -> NDArray[Any]:
         else:  # fitted on 3-D or ragged input: only the features of a step count
             table = check_array(X, estimator=estimator, input_name="X", **options)
     except (TypeError, ValueError) as error:
+        if is_frame(X):
+            frame_to_array(X if X.ndim == 2 else X.to_frame())  # names the column
         if "float" not in str(error) or "X" in str(error):
             raise
         raise type(error)(

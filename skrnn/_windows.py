@@ -31,7 +31,8 @@ def make_windows(
     Windows and targets come in the order of time, and neighbours share most of their
     steps. Split them in order of time too: by ``TimeSeriesSplit``, or by
     ``train_test_split`` with ``shuffle=False``. If no step of a test window may have
-    been seen in training, set ``TimeSeriesSplit(gap=window_length + horizon - 1)``.
+    been seen in training, set ``TimeSeriesSplit(gap=window_length + horizon - 1)`` if
+    ``step`` is 1, and ``gap=(window_length + horizon - 1) // step`` for any step.
 
     Parameters
     ----------
@@ -57,8 +58,9 @@ def make_windows(
     Raises
     ------
     ValueError
-        If the series is too short for one window and its target, not in the order of
-        time, or not numeric, or if ``target`` is no feature of it.
+        If the series is too short for one window and its target, is not in the order of
+        time or has a time twice, or is not numeric, or if ``target`` is no feature of
+        it.
 
     Examples
     --------
@@ -119,10 +121,19 @@ def _refuse_disorder(index: Any) -> None:
             "time, or read them as sequences by as_sequences(series)."
         )
     has_times = index.dtype.kind == "M" or hasattr(index, "to_timestamp")
-    if has_times and not index.is_monotonic_increasing:
+    if not has_times:
+        return
+    if not index.is_monotonic_increasing:
         raise ValueError(
             "series is not in the order of time: its index goes back at some point. "
             "Pass series.sort_index()."
+        )
+    if not index.is_unique:
+        twice = index[index.duplicated()][0]
+        raise ValueError(
+            f"series has the time {twice} more than once in its index, expected each "
+            "time once. Keep one value of each, for example by "
+            "series.groupby(level=0).mean()."
         )
 
 

@@ -152,9 +152,9 @@ def test_batches_are_the_padded_sequences(lengths: list[int], batch_size: int) -
         assert_allclose(inputs["weights"], weights)
 
 
-def test_without_a_generator_rows_come_in_order() -> None:
+def test_without_a_generator_rows_come_sorted_by_length() -> None:
     iterator = BatchIterator(StepDataset(make_data([3, 1, 2, 5, 4]), CPU), 2)
-    assert [*chain(*rows_of(iterator))] == [0, 1, 2, 3, 4]
+    assert [*chain(*rows_of(iterator))] == [1, 2, 0, 4, 3]
 
 
 def test_the_seed_alone_decides_the_order() -> None:
