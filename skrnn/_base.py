@@ -112,6 +112,14 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         embedding : ndarray of shape (n_sequences, n_embedding)
             The pooled outputs of the encoder, ``hidden_size`` numbers per direction,
             three times as many with ``pooling="concat"``.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was fitted yet.
+        ValueError
+            If X cannot be read, has other features than in ``fit``, or values that are
+            missing (unless ``missing="mask"``) or infinite.
         """
         return self._fitted()._run(X, "embedding")
 

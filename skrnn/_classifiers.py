@@ -102,6 +102,14 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         -------
         y : ndarray of shape (n_sequences,) or (n_sequences, n_labels)
             Class labels; for several labels, 1 where the probability is above 0.5.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was fitted yet.
+        ValueError
+            If X cannot be read, has other features than in ``fit``, or values that are
+            missing (unless ``missing="mask"``) or infinite.
         """
         fitted = self._fitted()
         outputs = fitted._run(X)
@@ -124,6 +132,14 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         scores : ndarray of shape (n_sequences,) or (n_sequences, n_classes)
             For two classes, the log-odds of the second one; else one score per class
             or label, the larger the more probable.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was fitted yet.
+        ValueError
+            If X cannot be read, has other features than in ``fit``, or values that are
+            missing (unless ``missing="mask"``) or infinite.
         """
         fitted = self._fitted()
         outputs = fitted._run(X)
@@ -146,6 +162,14 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         probabilities : ndarray of shape (n_sequences, n_classes)
             In the order of ``classes_``. They add up to 1, except for several labels,
             where each column is the probability of its own label.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was fitted yet.
+        ValueError
+            If X cannot be read, has other features than in ``fit``, or values that are
+            missing (unless ``missing="mask"``) or infinite.
         """
         fitted = self._fitted()
         outputs = fitted._run(X)
@@ -167,6 +191,14 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         -------
         log_probabilities : ndarray of shape (n_sequences, n_classes)
             In the order of ``classes_``.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was fitted yet.
+        ValueError
+            If X cannot be read, has other features than in ``fit``, or values that are
+            missing (unless ``missing="mask"``) or infinite.
         """
         fitted = self._fitted()
         outputs = fitted._run(X)
@@ -197,6 +229,14 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         -------
         self : object
             The estimator, trained further.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X, y or a weight cannot be used, or does not fit earlier
+            calls. What was fitted before is kept.
+        TypeError
+            If X is sparse or cannot be read as numbers.
         """
         draft = draft_of(self)
         fitted = getattr(draft, "classes_", None)
@@ -398,7 +438,9 @@ class RNNClassifier(BaseRecurrentClassifier):
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
         "cuda" if there is one and else "cpu".
     callbacks : list of skorch callbacks or None, default=None
-        Added to those of the estimator: loggers, checkpoints, schedules.
+        Added to those of the estimator: loggers, checkpoints, schedules (with
+        ``lr_schedule="constant"``). They see targets as the network does: scaled, or
+        codes of classes.
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
@@ -430,7 +472,8 @@ class RNNClassifier(BaseRecurrentClassifier):
     classes_ : ndarray of shape (n_classes,)
         The class labels, sorted; for several labels, the column numbers.
     fill_values_ : ndarray of shape (n_features,)
-        Means of the training steps, with ``missing="mask"``.
+        Means over the steps of the distinct training sequences, with
+        ``missing="mask"``.
 
     See Also
     --------
@@ -535,7 +578,9 @@ class LSTMClassifier(BaseRecurrentClassifier):
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
         "cuda" if there is one and else "cpu".
     callbacks : list of skorch callbacks or None, default=None
-        Added to those of the estimator: loggers, checkpoints, schedules.
+        Added to those of the estimator: loggers, checkpoints, schedules (with
+        ``lr_schedule="constant"``). They see targets as the network does: scaled, or
+        codes of classes.
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
@@ -567,7 +612,8 @@ class LSTMClassifier(BaseRecurrentClassifier):
     classes_ : ndarray of shape (n_classes,)
         The class labels, sorted; for several labels, the column numbers.
     fill_values_ : ndarray of shape (n_features,)
-        Means of the training steps, with ``missing="mask"``.
+        Means over the steps of the distinct training sequences, with
+        ``missing="mask"``.
 
     See Also
     --------
@@ -684,7 +730,9 @@ class GRUClassifier(BaseRecurrentClassifier):
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
         "cuda" if there is one and else "cpu".
     callbacks : list of skorch callbacks or None, default=None
-        Added to those of the estimator: loggers, checkpoints, schedules.
+        Added to those of the estimator: loggers, checkpoints, schedules (with
+        ``lr_schedule="constant"``). They see targets as the network does: scaled, or
+        codes of classes.
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
@@ -716,7 +764,8 @@ class GRUClassifier(BaseRecurrentClassifier):
     classes_ : ndarray of shape (n_classes,)
         The class labels, sorted; for several labels, the column numbers.
     fill_values_ : ndarray of shape (n_features,)
-        Means of the training steps, with ``missing="mask"``.
+        Means over the steps of the distinct training sequences, with
+        ``missing="mask"``.
 
     See Also
     --------

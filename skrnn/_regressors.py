@@ -100,6 +100,14 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         -------
         y : ndarray of shape (n_sequences,) or (n_sequences, n_outputs)
             The predictions, in the shape and the unit of the y of ``fit``.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was fitted yet.
+        ValueError
+            If X cannot be read, has other features than in ``fit``, or values that are
+            missing (unless ``missing="mask"``) or infinite.
         """
         fitted = self._fitted()
         outputs = fitted._run(X) * fitted.target_scale_ + fitted.target_loc_
@@ -124,6 +132,14 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         -------
         self : object
             The estimator, trained further.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X, y or a weight cannot be used, or does not fit earlier
+            calls. What was fitted before is kept.
+        TypeError
+            If X is sparse or cannot be read as numbers.
         """
         draft = draft_of(self)
         draft._partial_fit(X, y, sample_weight)
@@ -266,7 +282,9 @@ class RNNRegressor(BaseRecurrentRegressor):
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
         "cuda" if there is one and else "cpu".
     callbacks : list of skorch callbacks or None, default=None
-        Added to those of the estimator: loggers, checkpoints, schedules.
+        Added to those of the estimator: loggers, checkpoints, schedules (with
+        ``lr_schedule="constant"``). They see targets as the network does: scaled, or
+        codes of classes.
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
@@ -302,7 +320,8 @@ class RNNRegressor(BaseRecurrentRegressor):
     target_scale_ : ndarray of shape (n_outputs,)
         Their weighted standard deviation; 1 for constant targets.
     fill_values_ : ndarray of shape (n_features,)
-        Means of the training steps, with ``missing="mask"``.
+        Means over the steps of the distinct training sequences, with
+        ``missing="mask"``.
 
     See Also
     --------
@@ -405,7 +424,9 @@ class LSTMRegressor(BaseRecurrentRegressor):
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
         "cuda" if there is one and else "cpu".
     callbacks : list of skorch callbacks or None, default=None
-        Added to those of the estimator: loggers, checkpoints, schedules.
+        Added to those of the estimator: loggers, checkpoints, schedules (with
+        ``lr_schedule="constant"``). They see targets as the network does: scaled, or
+        codes of classes.
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
@@ -441,7 +462,8 @@ class LSTMRegressor(BaseRecurrentRegressor):
     target_scale_ : ndarray of shape (n_outputs,)
         Their weighted standard deviation; 1 for constant targets.
     fill_values_ : ndarray of shape (n_features,)
-        Means of the training steps, with ``missing="mask"``.
+        Means over the steps of the distinct training sequences, with
+        ``missing="mask"``.
 
     See Also
     --------
@@ -556,7 +578,9 @@ class GRURegressor(BaseRecurrentRegressor):
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
         "cuda" if there is one and else "cpu".
     callbacks : list of skorch callbacks or None, default=None
-        Added to those of the estimator: loggers, checkpoints, schedules.
+        Added to those of the estimator: loggers, checkpoints, schedules (with
+        ``lr_schedule="constant"``). They see targets as the network does: scaled, or
+        codes of classes.
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
@@ -592,7 +616,8 @@ class GRURegressor(BaseRecurrentRegressor):
     target_scale_ : ndarray of shape (n_outputs,)
         Their weighted standard deviation; 1 for constant targets.
     fill_values_ : ndarray of shape (n_features,)
-        Means of the training steps, with ``missing="mask"``.
+        Means over the steps of the distinct training sequences, with
+        ``missing="mask"``.
 
     See Also
     --------

@@ -13,7 +13,6 @@ from sklearn.utils.estimator_checks import (
 import skrnn
 
 CLASSES = [name for name in skrnn.__all__ if name.endswith(("Regressor", "Classifier"))]
-QUICK = {"GRURegressor", "GRUClassifier"}  # the others are slow together
 MORE_CHECKS = [  # run by scikit-learn on its own estimators only
     check_dataframe_column_names_consistency,
     check_inplace_ensure_writeable,
@@ -45,13 +44,7 @@ def assert_all_pass(estimator):
     assert len(results) >= AT_LEAST[task]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow])
-        for name in CLASSES
-    ],
-)
+@pytest.mark.parametrize("name", CLASSES)
 def test_every_class_passes_every_check_of_scikit_learn(name):
     assert_all_pass(make(name, random_state=0))
 
