@@ -327,17 +327,18 @@ def _quartiles(
     """Quartiles of the known values, (3, n_segments, n_features), interpolated."""
     lengths = np.diff(offsets)
     count = np.add.reduceat(~np.isnan(values), offsets[:-1], axis=0, dtype=np.int64)
-    if len(lengths) == 1:
-        ranked = np.sort(values, axis=0)  # NaN come last
-    else:
-        segment = np.repeat(np.arange(len(lengths)), lengths)
-        ranked = np.empty_like(values)
-        for feature, column in enumerate(values.T):
-            ranked[:, feature] = column[np.lexsort((column, segment))]
     last = np.maximum(count - 1, 0)
     place = np.array([0.25, 0.5, 0.75])[:, None, None] * last
     below = place.astype(np.int64)
     above = np.minimum(below + 1, last)
+    ranked = np.empty_like(values)
+    segment = np.repeat(np.arange(len(lengths)), lengths)
+    for feature, column in enumerate(values.T):  # NaN come last
+        if len(lengths) == 1:  # only the places that are read need the right value
+            read = np.unique([below[:, 0, feature], above[:, 0, feature]])
+            ranked[:, feature] = np.partition(column, read)
+        else:
+            ranked[:, feature] = column[np.lexsort((column, segment))]
     starts, features = offsets[:-1, None], np.arange(values.shape[1])
     lower, upper = ranked[starts + below, features], ranked[starts + above, features]
     quartiles: NDArray[np.float64] = lower + (upper - lower) * (place - below)

@@ -147,10 +147,42 @@ def test_a_small_spread_far_from_zero_is_exact(n_steps: int) -> None:
     np.testing.assert_allclose(scaler.loc_, 1.1, atol=2**-50, rtol=0)
 
 
+@given(
+    arrays(
+        np.float64,
+        st.tuples(st.integers(1, 30), st.integers(1, 3)),
+        elements=st.just(np.nan) | st.integers(-5, 5).map(float),
+    )
+)
+def test_quartiles_agree_with_numpy(steps: NDArray[np.float64]) -> None:
+    steps[-1] = 1.0  # a feature without values is another test
+    low, middle, high = np.nanpercentile(steps, [25, 50, 75], axis=0)
+    scaler = SequenceScaler("robust").fit([steps])
+    np.testing.assert_allclose(scaler.loc_, middle)
+    expected = np.where(high > low, high - low, 1.0)
+    np.testing.assert_allclose(scaler.scale_, expected)
+
+
 def test_an_outlier_leaves_the_robust_scale_alone() -> None:
     X = np.array([[0.0, 1.0, 2.0, 3.0, 1e30]])
     scaler = SequenceScaler("robust").fit(X)
     assert (scaler.loc_[0], scaler.scale_[0]) == (2.0, 2.0)
+
+
+@pytest.mark.parametrize("per", ["feature", "sequence"])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("tiny", [1e-298, 1e-310, 1e-40])
+def test_a_spread_that_is_nothing_beside_an_outlier_leads_to_no_infinity(
+    tiny: float, dtype: Any, method: Any, per: Any
+) -> None:
+    X = np.array([[7.4e9, 1.0, tiny, *[0.0] * 6]]).astype(dtype)
+    assert np.isfinite(SequenceScaler(method, per=per).fit_transform(X)).all()
+
+
+def test_a_spread_that_is_nothing_beside_an_outlier_has_scale_one() -> None:
+    X = [[7.4e9, 1.0, 1.6e-298, *[0.0] * 6]]
+    assert SequenceScaler("robust").fit(X).scale_.tolist() == [1.0]
 
 
 def test_minmax_reaches_exactly_zero_and_one(

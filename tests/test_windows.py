@@ -90,13 +90,14 @@ def test_a_pandas_series_is_cut_like_its_values(name: Any) -> None:
     np.testing.assert_array_equal(y, expected_y)
 
 
-def test_a_gap_between_parts_keeps_test_windows_unseen() -> None:
+@pytest.mark.parametrize("step", [1, 2, 3, 6, 7])
+def test_a_gap_between_parts_keeps_test_windows_unseen(step: int) -> None:
     window_length, horizon = 4, 3
-    X, y = make_windows(np.arange(60), window_length, horizon=horizon)
-    split = TimeSeriesSplit(n_splits=3, gap=window_length + horizon - 1)
-    for train, test in split.split(X):
+    X, y = make_windows(np.arange(300), window_length, horizon=horizon, step=step)
+    gap = (window_length + horizon - 1) // step
+    for train, test in TimeSeriesSplit(n_splits=3, gap=gap).split(X):
         seen = max(X[train].max(), y[train].max())
-        assert X[test].min() == seen + 1
+        assert 1 <= X[test].min() - seen <= step  # and a smaller gap would not do
 
 
 def test_a_window_that_is_too_long_names_the_longest_possible() -> None:
@@ -150,6 +151,29 @@ def test_a_series_out_of_order_is_refused(as_period: bool) -> None:
     index = days.to_period() if as_period else days
     with pytest.raises(ValueError, match="not in the order of time"):
         make_windows(pd.Series(range(10), index=index[::-1]), 3)
+
+
+@pytest.mark.parametrize("as_frame", [False, True])
+@pytest.mark.parametrize("as_period", [False, True])
+def test_a_time_that_comes_twice_is_named(as_period: bool, as_frame: bool) -> None:
+    days = pd.date_range("2024-01-01", periods=9, freq="D")
+    index = days.to_period() if as_period else days
+    series = pd.Series(np.arange(10.0), index=index.insert(4, index[3]))
+    with pytest.raises(ValueError, match=r"time 2024-01-04.* more than once"):
+        make_windows(series.to_frame("load") if as_frame else series, 3)
+
+
+def test_the_remedy_for_a_time_that_comes_twice_helps() -> None:
+    days = pd.date_range("2024-01-01", periods=9, freq="D")
+    series = pd.Series(np.arange(10.0), index=days.insert(4, days[3]))
+    X, _ = make_windows(series.groupby(level=0).mean(), 3)
+    assert X[1].ravel().tolist() == [1.0, 2.0, 3.5]
+
+
+def test_numbers_of_rows_may_come_twice() -> None:
+    halves = pd.concat([pd.Series(np.arange(5.0)), pd.Series(np.arange(5.0, 10.0))])
+    X, _ = make_windows(halves, 4)
+    np.testing.assert_array_equal(X, make_windows(SERIES[:, 0] / 2, 4)[0])
 
 
 def test_text_is_refused() -> None:
