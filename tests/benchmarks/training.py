@@ -116,7 +116,7 @@ def compare(contestants, repeats):
 
 
 def print_row(label, ratios):
-    print(f"{label:36}" + "".join(f"{n}: {r:5.2f}   " for n, r in ratios.items()))
+    print(f"{label:38}" + "".join(f"{n}: {r:5.2f}   " for n, r in ratios.items()))
 
 
 def main():
