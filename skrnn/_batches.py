@@ -37,6 +37,12 @@ class StepDataset(torch.utils.data.Dataset[Any]):
     def __len__(self) -> int:
         return len(self.lengths)
 
+    def iterator(
+        self, batch_size: int, generator: np.random.Generator | None = None
+    ) -> BatchIterator:
+        """Make what gives the batches of one epoch."""
+        return BatchIterator(self, batch_size, generator)
+
     def batch(self, rows: NDArray[np.int64]) -> Any:
         """Pad some sequences to the longest of them: (inputs, targets).
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 __all__ = ["Dropout", "RecurrentEncoder", "SequenceModule", "aligned_copy"]
+__all__ += ["draw_parameters", "set_generator"]
 
 Cell = Literal["rnn", "lstm", "gru"]
 Pooling = Literal["last", "mean", "max", "concat", "attention"]
@@ -94,6 +95,32 @@ class RecurrentEncoder(nn.Module):
                 outputs = torch.cat([outputs, reverse(flipped, lengths)], dim=2)
             x = outputs
         return x
+
+    def initial_state(self, n_sequences: int) -> Tensor:
+        """Zeros of shape (num_layers, 1 or 2, n_sequences, hidden_size).
+
+        The second axis holds the output and, of an LSTM, the memory cell.
+        """
+        weight = self.forward_layers[0].weight_hh_l0
+        n_parts = 2 if isinstance(self.forward_layers[0], nn.LSTM) else 1
+        n_layers, hidden_size = len(self.forward_layers), weight.shape[1]
+        return weight.new_zeros(n_layers, n_parts, n_sequences, hidden_size)
+
+    def advance(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Read further steps: outputs (n_sequences, n_steps, output_size), new state.
+
+        Only forward layers have a state that later steps can go on from.
+        """
+        states = []
+        for index, layer in enumerate(self.forward_layers):
+            if index > 0:
+                x = self.dropout(x)
+            parts = state[index].unbind(0)
+            each = tuple(part[None].contiguous() for part in parts)
+            x, after = layer(x, each if len(each) == 2 else each[0])
+            after = after if isinstance(after, tuple) else (after,)
+            states.append(torch.cat(after))
+        return x, torch.stack(states)
 
 
 def reverse(x: Tensor, lengths: Tensor | None) -> Tensor:
@@ -206,27 +233,36 @@ class SequenceModule(nn.Module):
         drawn gate by gate. Runs on the CPU, so all devices begin with equal weights.
         """
         self.to_empty(device="cpu")
-        for name, parameter in self.named_parameters():
-            *_, kind = name.split(".")
-            if kind.startswith("weight_ih"):
-                for gate in torch.split(parameter, self.config["hidden_size"]):
-                    nn.init.xavier_uniform_(gate, generator=generator)
-            elif kind.startswith("weight_hh"):
-                for gate in torch.split(parameter, self.config["hidden_size"]):
-                    nn.init.orthogonal_(gate, generator=generator)
-            elif kind == "weight":
-                nn.init.xavier_uniform_(parameter, generator=generator)
-            else:
-                nn.init.zeros_(parameter)
-                if self.config["cell"] == "lstm" and kind.startswith("bias_ih"):
-                    gates = parameter.view(4, -1)  # input, forget, cell, output
-                    nn.init.ones_(gates[1])
+        draw_parameters(self, self.config, generator)
 
-    def set_generator(self, generator: torch.Generator | None) -> None:
-        """Let every dropout draw from this generator."""
-        for module in self.modules():
-            if isinstance(module, Dropout):
-                module.generator = generator
+
+@torch.no_grad()
+def draw_parameters(
+    module: nn.Module, config: dict[str, Any], generator: torch.Generator
+) -> None:
+    """Draw all parameters of a module, whose layers have the names that torch gives."""
+    for name, parameter in module.named_parameters():
+        *_, kind = name.split(".")
+        if kind.startswith("weight_ih"):
+            for gate in torch.split(parameter, config["hidden_size"]):
+                nn.init.xavier_uniform_(gate, generator=generator)
+        elif kind.startswith("weight_hh"):
+            for gate in torch.split(parameter, config["hidden_size"]):
+                nn.init.orthogonal_(gate, generator=generator)
+        elif kind == "weight":
+            nn.init.xavier_uniform_(parameter, generator=generator)
+        else:
+            nn.init.zeros_(parameter)
+            if config["cell"] == "lstm" and kind.startswith("bias_ih"):
+                gates = parameter.view(4, -1)  # input, forget, cell, output
+                nn.init.ones_(gates[1])
+
+
+def set_generator(module: nn.Module, generator: torch.Generator | None) -> None:
+    """Let every dropout of a module draw from this generator."""
+    for part in module.modules():
+        if isinstance(part, Dropout):
+            part.generator = generator
 
 
 def count_weights(config: dict[str, Any]) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 import torch
@@ -30,14 +30,14 @@ from skorch.callbacks import (
 from skorch.history import History
 from torch import Tensor, nn
 
-from skrnn._batches import BatchIterator, StepDataset
+from skrnn._batches import StepDataset
 from skrnn._devices import check_memory, plain_torch
 from skrnn._losses import make_loss
-from skrnn._modules import SequenceModule, count_weights
+from skrnn._modules import SequenceModule, count_weights, set_generator
 from skrnn._training_set import TrainingSet
 
-__all__ = ["Net", "Settings", "copy_module", "dump_net", "fit_module", "load_net"]
-__all__ += ["make_module"]
+__all__ = ["Dataset", "DivergenceError", "Net", "Settings", "copy_module", "dump_net"]
+__all__ += ["fit_module", "load_net", "make_module", "plain_epoch"]
 
 Kind = Literal["numbers", "classes", "labels"]
 NONLINEARITIES = {
@@ -76,6 +76,15 @@ class Settings:
     seeds: list[int] = field(default_factory=list)  # weights, dropout, shuffling
 
 
+class Dataset(Protocol):
+    """What knows how to cut its batches: ({inputs, "weights"}, targets)."""
+
+    def iterator(
+        self, batch_size: int, generator: np.random.Generator | None = None
+    ) -> Any:
+        """Make what gives the batches of one epoch; shuffled with a generator."""
+
+
 class StopTraining(Exception):  # no error: early stopping is done
     """An EarlyStopping callback has seen enough; raised inside the loop only."""
 
@@ -84,16 +93,19 @@ class NonFiniteError(ArithmeticError):
     """The loss is NaN or infinite; raised inside the loop only."""
 
 
+class DivergenceError(ValueError):
+    """Training diverged before any epoch ended well."""
+
+
 class Net(NeuralNet):
     """skorch's loop over our batches, with weights in the loss."""
 
     shuffler: np.random.Generator | None = None
     kind: Kind = "numbers"
 
-    def get_iterator(self, dataset: StepDataset, training: bool = False) -> Any:
+    def get_iterator(self, dataset: Dataset, training: bool = False) -> Any:
         """Slice whole batches; no DataLoader."""
-        generator = self.shuffler if training else None
-        return BatchIterator(dataset, self.batch_size, generator)
+        return dataset.iterator(self.batch_size, self.shuffler if training else None)
 
     def infer(self, x: dict[str, Tensor], **fit_params: Any) -> Any:
         """Run the module; weights are for the loss."""
@@ -189,9 +201,9 @@ class FiniteGuard(Callback):
 
 
 def fit_module(
-    module: SequenceModule,
-    train: TrainingSet,
-    validation: TrainingSet | None,
+    module: Any,
+    train: TrainingSet | Dataset,
+    validation: TrainingSet | Dataset | None,
     settings: Settings,
     old: Net | None = None,
 ) -> Net:
@@ -202,9 +214,9 @@ def fit_module(
     _, dropout_seed, shuffle_seed = settings.seeds
     device = settings.device
     module.to(device)
-    train_set = StepDataset(train, device)
-    valid_set = None if validation is None else StepDataset(validation, device)
-    n_batches = len(BatchIterator(train_set, settings.batch_size))
+    train_set = to_dataset(train, device)
+    valid_set = None if validation is None else to_dataset(validation, device)
+    n_batches = len(train_set.iterator(settings.batch_size))
     guard = FiniteGuard()
     net = make_net(module, settings, n_batches * settings.max_epochs, guard)
     net.shuffler = np.random.default_rng(shuffle_seed)
@@ -212,7 +224,7 @@ def fit_module(
         net.history = History(old.history)
         kind, moments = type(old.optimizer_), old.optimizer_.state_dict()["state"]
         set_moments(net, kind.__name__, copy.deepcopy(moments))
-    module.set_generator(torch.Generator(device).manual_seed(dropout_seed))
+    set_generator(module, torch.Generator(device).manual_seed(dropout_seed))
     net.train_split = (lambda train_set: (train_set, valid_set)) if valid_set else None
     net.notify("on_train_begin", X=train_set, y=None)
     try:
@@ -224,15 +236,20 @@ def fit_module(
         restore_good_weights(net, guard, settings)
     net.notify("on_train_end", X=train_set, y=None)
     warn_if_diverged(net, guard, settings)
-    module.set_generator(None)
+    set_generator(module, None)
     module.eval()
     net.train_split = None
     net.history[-1]["batches"] = []
     return net
 
 
+def to_dataset(data: TrainingSet | Dataset, device: torch.device) -> Dataset:
+    """Put a training set on the device; anything else is there already."""
+    return StepDataset(data, device) if isinstance(data, TrainingSet) else data
+
+
 def make_net(
-    module: SequenceModule,
+    module: nn.Module,
     settings: Settings,
     n_updates: int,
     guard: FiniteGuard | None = None,
@@ -384,7 +401,7 @@ def restore_good_weights(net: Net, guard: FiniteGuard, settings: Settings) -> No
         f"Try a smaller lr (it is {settings.lr}), a smaller max_grad_norm, or scale X."
     )
     if guard.good is None:
-        raise ValueError(
+        raise DivergenceError(
             f"Training diverged: the loss became NaN or infinite in epoch {epoch}, "
             f"before any epoch ended well. Nothing was fitted. {advice}"
         )

@@ -24,6 +24,7 @@ from skrnn._modules import (
     count_weights,
     reverse,
     round_up,
+    set_generator,
 )
 
 CELLS = ["rnn", "lstm", "gru"]
@@ -417,7 +418,7 @@ def test_the_same_seed_gives_the_same_weights(cell: str) -> None:
 def test_initial_weights_leave_the_global_generator_alone(cell: str) -> None:
     before = torch.get_rng_state()
     module = initialized(cell, pooling="attention", dropout=0.5)
-    module.set_generator(torch.Generator().manual_seed(0))
+    set_generator(module, torch.Generator().manual_seed(0))
     module.train()(torch.zeros(2, 3, 5), torch.tensor([3, 1]))
     assert torch.equal(torch.get_rng_state(), before)
 
@@ -464,7 +465,7 @@ def test_dropout_draws_from_its_own_generator_only() -> None:
 
 def test_dropout_acts_before_the_head_with_one_layer() -> None:
     module = make_module("gru", dropout=0.5, n_outputs=1).train()
-    module.set_generator(torch.Generator().manual_seed(0))
+    set_generator(module, torch.Generator().manual_seed(0))
     x, lengths = pad(make_ragged([5]))
     mask = make_dropout(0.5)(torch.ones(1, 4, dtype=torch.float64))
     expected = module.head(module.embed(x, lengths) * mask)
@@ -474,7 +475,7 @@ def test_dropout_acts_before_the_head_with_one_layer() -> None:
 
 def test_dropout_acts_between_layers_but_not_on_the_input() -> None:
     module = make_module("gru", dropout=0.5, num_layers=2).train()
-    module.set_generator(torch.Generator().manual_seed(0))
+    set_generator(module, torch.Generator().manual_seed(0))
     x, lengths = pad(make_ragged([5, 5]))
     first, second = module.encoder.forward_layers
     between = make_dropout(0.5)(first(x)[0])
@@ -483,7 +484,7 @@ def test_dropout_acts_between_layers_but_not_on_the_input() -> None:
 
 def test_dropout_keeps_no_generator_when_it_is_pickled() -> None:
     module = make_module("gru", dropout=0.5)
-    module.set_generator(torch.Generator().manual_seed(0))
+    set_generator(module, torch.Generator().manual_seed(0))
     loaded = pickle.loads(pickle.dumps(module))
     assert loaded.dropout.generator is None
     assert module.dropout.generator is not None
