@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
@@ -13,6 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_array, column_or_1d
 
 from skrnn._base import BaseRecurrent
+from skrnn._labels import check_label_columns, read_labels
 from skrnn._params import CONSTRAINTS
 from skrnn._training_set import TrainingSet
 from skrnn._validation import draft_of
@@ -257,7 +259,8 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         if self._multilabel:
             return self._read_label_columns(labels, classes)
         used = labels[weights > 0] if len(labels) == len(weights) else labels
-        self.classes_ = np.unique(used if classes is None else classes)
+        known = used if classes is None else read_labels(classes, "classes")
+        self.classes_ = np.unique(known)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs sequences of at least 2 classes, but y "
@@ -295,6 +298,8 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
 
     def _check_labels(self, y: Any) -> NDArray[Any]:
         """Labels (n,), or a 0/1 matrix (n, n_labels)."""
+        if not issparse(y):  # which check_array refuses
+            y = read_labels(y)
         check_array(y, ensure_2d=False, dtype=None, estimator=self, input_name="y")
         kind = type_of_target(y, input_name="y")
         if kind == "multiclass-multioutput":
@@ -304,7 +309,8 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
                 f"{type(self).__name__} in MultiOutputClassifier."
             )
         if kind == "multilabel-indicator":
-            return np.asarray(check_array(y, ensure_2d=False, input_name="y"))
+            check_label_columns(y)
+            return np.asarray(y)
         labels = column_or_1d(y, warn=True)
         check_classification_targets(labels)
         return np.asarray(labels)

@@ -14,7 +14,8 @@ from skrnn._sequences import Sequences, offsets_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["frame_to_array", "is_frame", "is_nested_frame", "sequences_from_frame"]
+__all__ = ["frame_to_array", "is_frame", "is_nested_frame", "missing_cells"]
+__all__ += ["sequences_from_frame"]
 
 
 def is_frame(X: Any) -> bool:
@@ -29,6 +30,13 @@ def is_nested_frame(X: Any) -> bool:
         return False
     columns = [X] if X.ndim == 1 else [X.iloc[:, i] for i in range(X.shape[1])]
     return any(c.dtype == object and _is_series(c.iloc[0]) for c in columns)
+
+
+def missing_cells(array: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where an array of objects or of times holds None, NaN, NaT or NA."""
+    import pandas
+
+    return np.asarray(pandas.isna(array))
 
 
 def sequences_from_frame(X: Any, *, sequence_id: Any, time: Any) -> Sequences | None:

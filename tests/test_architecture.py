@@ -13,7 +13,7 @@ FILES = sorted(Path(skrnn.__file__).parent.glob("*.py"))
 LAYERS = [  # a file may import only from lines above its own
     {"_params", "_sequences", "_modules", "_losses", "_devices"},
     {"_frames", "_missing", "_training_set", "_running", "datasets"},
-    {"_inputs", "_windows", "_batches", "_checks_data"},
+    {"_inputs", "_windows", "_batches", "_labels", "_checks_data"},
     {"_validation", "_training", "_checks"},
     {"_base", "_preprocessing"},
     {"_regressors", "_classifiers", "testing"},

@@ -689,6 +689,113 @@ def test_row_35_an_unknown_class_later() -> None:
         make(GRUClassifier).partial_fit(X, y, classes=["no", "never"])
 
 
+COLUMNS = np.stack([HALVES, 1 - HALVES, np.arange(N) % 3 // 2], axis=1)
+
+
+@pytest.mark.parametrize(
+    ("y", "values"),
+    [
+        (COLUMNS + 1, r"\[1, 2\]"),
+        (2 * COLUMNS - 1, r"\[-1, 1\]"),
+        (2.0 * COLUMNS, r"\[0.0, 2.0\]"),
+        (pd.DataFrame(COLUMNS + 1).astype("Int64"), r"\[1, 2\]"),
+        (np.full((N, 2), 5), r"\[5\]"),
+    ],
+    ids=["1 and 2", "-1 and 1", "0.0 and 2.0", "Int64", "constant"],
+)
+def test_columns_of_labels_must_be_0_or_1(y: Any, values: str) -> None:
+    message = rf"y has \d columns with the values {values}, expected 0 and 1 .*astype"
+    with pytest.raises(ValueError, match=message):
+        make(GRUClassifier).fit(X, y)
+    n_columns = y.shape[1]
+    model = make(GRUClassifier).partial_fit(X, COLUMNS[:, :n_columns])
+    with pytest.raises(ValueError, match=message):
+        model.partial_fit(X, y)
+    with pytest.raises(ValueError, match=rf"In X_val and y_val: {message}"):
+        make(GRUClassifier).fit(X, COLUMNS[:, :n_columns], X_val=X, y_val=y)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda y: y.astype(bool),
+        lambda y: y.astype(float),
+        lambda y: y.astype(object),
+        lambda y: y.astype(bool).astype(object),
+        lambda y: y.tolist(),
+        lambda y: pd.DataFrame(y).astype("Int64"),
+        lambda y: pd.DataFrame(y.astype(bool)),
+    ],
+    ids=["bool", "float", "objects", "bool objects", "lists", "Int64", "frame"],
+)
+def test_columns_of_labels_may_be_of_any_type(form: Any) -> None:
+    expected = make(GRUClassifier).fit(X, COLUMNS)
+    model = make(GRUClassifier).fit(X, form(COLUMNS))
+    assert_array_equal(answers(model), answers(expected))
+
+
+STRINGS = np.dtypes.StringDType(na_object=np.nan)
+
+
+def with_missing(missing: Any, dtype: Any) -> Any:
+    y = pd.Series(np.array(["no", "yes"])[HALVES], dtype=dtype)
+    y[3] = y[7] = missing
+    return y
+
+
+@pytest.mark.parametrize(
+    ("y", "missing"),
+    [
+        (with_missing(pd.NA, "string"), "<NA>"),
+        (with_missing(np.nan, "str"), "nan"),
+        (with_missing(np.nan, "category"), "nan"),
+        (with_missing(None, object).to_numpy(), "None"),
+        (with_missing(None, object).tolist(), "None"),
+        (with_missing(np.nan, object).tolist(), "nan"),  # to numpy the label "nan"
+        (with_missing(np.nan, object).to_numpy().astype(STRINGS), "nan"),
+        (pd.Series(HALVES == 1, dtype="boolean").mask(np.isin(range(N), [3, 7])), "NA"),
+        (pd.Series(pd.to_datetime(HALVES)).mask(np.isin(range(N), [3, 7])), "NaT"),
+    ],
+    ids=[
+        *("string", "str", "category", "objects", "list", "NaN in a list"),
+        *("StringDType", "boolean", "NaT"),
+    ],
+)
+def test_missing_labels_are_refused(y: Any, missing: str) -> None:
+    message = (
+        rf"y has 2 missing labels, the first is .*{missing}.* in y\[3\]: every "
+        r"sequence needs a label\. Drop these sequences"
+    )
+    with pytest.raises(ValueError, match=message):
+        make(GRUClassifier).fit(X, y)
+
+
+@pytest.mark.parametrize("form", [list, lambda y: np.array(y, dtype=object)])
+def test_labels_of_several_types_are_refused(form: Any) -> None:
+    y = form([0 if half else "yes" for half in HALVES])
+    message = "y mixes labels of type str, such as 'yes', with labels of type int, .* 0"
+    with pytest.raises(ValueError, match=message):
+        make(GRUClassifier).fit(X, y)
+    with pytest.raises(ValueError, match="classes mixes labels of type int"):
+        make(GRUClassifier).partial_fit(X, HALVES, classes=[0, "yes"])
+
+
+@pytest.mark.parametrize("form", [list, np.array, lambda y: np.array(y, dtype=object)])
+def test_labels_of_bytes_are_refused_with_a_way_out(form: Any) -> None:
+    y = form([b"yes" if half else b"no" for half in HALVES])
+    with pytest.raises(TypeError, match=r"bytes, such as .*b'no'.*Pass text.*decode"):
+        make(GRUClassifier).fit(X, y)
+    text = np.char.decode(np.asarray(y, dtype=bytes))
+    assert make(GRUClassifier).fit(X, text).classes_.tolist() == ["no", "yes"]
+
+
+def test_labels_that_are_no_array_are_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"y cannot be read as an array.*one label per"
+    ):
+        make(GRUClassifier).fit(X, [[0]] * (N - 1) + [[0, 1]])
+
+
 # --- types of y: rows 36 to 40 -------------------------------------------------------
 
 

@@ -107,6 +107,57 @@ def test_labels_of_any_type_are_predicted(waves, labels):
     assert model.score(X, labels[codes]) == expected.score(X, codes)
 
 
+@pytest.mark.parametrize(
+    ("labels", "dtype"),
+    [
+        (np.array([-7, 0, 40], dtype=object), np.int64),
+        (np.array([-1.0, 0, 2], dtype=object), np.float64),
+        (pd.array([-7, 0, 40], dtype="Int64"), np.int64),
+        (pd.array([3, 4, 5], dtype="UInt8"), np.uint8),
+        (np.array(["no", "perhaps", "yes"], np.dtypes.StringDType()), object),
+        (pd.array(["no", "perhaps", "yes"], dtype="string"), object),
+    ],
+    ids=["int objects", "float objects", "Int64", "UInt8", "StringDType", "string"],
+)
+def test_labels_of_objects_and_of_pandas_become_their_natural_type(
+    waves, labels, dtype
+):
+    X, codes = waves
+    expected = GRUClassifier(**SMALL).fit(X, codes)
+    model = GRUClassifier(**SMALL).fit(X, labels[codes])
+    assert model.classes_.tolist() == list(labels)
+    assert model.classes_.dtype == dtype
+    assert model.predict(X).dtype == dtype
+    np.testing.assert_array_equal(model.predict_proba(X), expected.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    "form",
+    [lambda y: y.astype(object), lambda y: pd.Series(y, dtype="boolean")],
+    ids=["objects", "boolean"],
+)
+def test_true_and_false_are_labels_in_any_array(waves, form):
+    X, codes = waves
+    model = GRUClassifier(**SMALL).fit(X, form(codes > 0))
+    assert model.classes_.dtype == bool
+    assert model.predict(X).dtype == bool
+
+
+def test_labels_in_a_list_keep_the_type_that_numpy_gives_them(waves):
+    X, codes = waves
+    text = GRUClassifier(**SMALL).fit(X, [["no", "perhaps", "yes"][i] for i in codes])
+    assert text.classes_.dtype == np.dtype("U7")
+    assert GRUClassifier(**SMALL).fit(X, codes.tolist()).classes_.dtype == int
+
+
+def test_dates_are_labels(waves):
+    X, codes = waves
+    days = np.array(["2024-01-01", "2024-02-01", "2024-03-01"], dtype="datetime64[D]")
+    model = GRUClassifier(**SMALL).fit(X, days[codes])
+    np.testing.assert_array_equal(model.classes_, days)
+    assert model.predict(X).dtype == days.dtype
+
+
 @pytest.mark.parametrize("as_list", [False, True])
 def test_true_and_false_are_labels(waves, as_list):
     X, codes = waves
