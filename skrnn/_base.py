@@ -26,7 +26,12 @@ from skrnn._training_set import (
     merge_identical,
     split_validation,
 )
-from skrnn._validation import check_sequences, check_target_length, draft_of
+from skrnn._validation import (
+    check_sequences,
+    check_target_length,
+    draft_of,
+    refuse_unclear,
+)
 
 if TYPE_CHECKING:  # torch is loaded by the first fit
     from skrnn._modules import SequenceModule
@@ -248,6 +253,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         )
 
     def _read_validation_set(self, X: Any, y: Any) -> TrainingSet:
+        refuse_unclear(y, "y")
         sequences = self._read_sequences(X, reset=False)
         if len(sequences) == 0:
             raise ValueError("Found array with 0 sample(s): X_val is empty.")
@@ -259,6 +265,10 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
     def _read_training_set(
         self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: Any = None
     ) -> TrainingSet:
+        if not reset:
+            self._refuse_other_missing()
+        refuse_unclear(y, "y")
+        refuse_unclear(sample_weight, "sample_weight")
         sequences = self._read_sequences(X, reset)
         if y is None:
             raise ValueError(

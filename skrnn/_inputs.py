@@ -18,7 +18,7 @@ from skrnn._frames import (
 )
 from skrnn._sequences import Sequences, offsets_of
 
-__all__ = ["InputKind", "as_sequences", "input_kind", "read_sequences"]
+__all__ = ["InputKind", "as_sequences", "input_kind", "read_sequences", "refuse_times"]
 
 InputKind = Literal["table", "panel", "ragged"]
 
@@ -237,6 +237,27 @@ def refuse_unclear_frames(X: Any) -> None:
         )
 
 
+def refuse_times(values: Any, where: str) -> None:
+    """Numpy would read dates and durations as numbers of some unit of time."""
+    if is_frame(values) and values.ndim == 2:
+        for label, dtype in zip(values.columns, values.dtypes, strict=True):
+            _refuse_times(dtype, f"Column {label!r} of {where}")
+    elif isinstance(values, np.ndarray) and values.dtype == object:
+        for of_type, value in {type(value): value for value in values.flat}.items():
+            if issubclass(of_type, np.datetime64 | np.timedelta64):
+                _refuse_times(value.dtype, where)
+    else:
+        _refuse_times(getattr(values, "dtype", None), where)
+
+
+def _refuse_times(dtype: Any, where: str) -> None:
+    if getattr(dtype, "kind", None) in ("m", "M"):
+        raise ValueError(
+            f"{where} has dtype {dtype}, expected real numbers. Turn times into "
+            "numbers first, for example (t - t[0]) / np.timedelta64(1, 's')."
+        )
+
+
 def _numeric_array(X: Any, where: str = "X") -> NDArray[Any]:
     """Make a real numeric array; NaN for masked entries."""
     if np.ma.isMaskedArray(X):
@@ -254,6 +275,7 @@ def _numeric_array(X: Any, where: str = "X") -> NDArray[Any]:
         raise ValueError(
             f"{where} cannot be read as an array ({error}). Expected {FORMS}."
         ) from error
+    refuse_times(array, where)
     if array.dtype.kind == "c":
         raise ValueError(f"Complex data not supported\n{where} is complex.")
     if array.dtype.kind not in "fiub":

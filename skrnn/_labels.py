@@ -67,8 +67,8 @@ def _refuse_missing(labels: NDArray[Any], name: str) -> None:
         n_missing = int(missing.sum())
         raise ValueError(
             f"{name} has {n_missing} missing label{'s' if n_missing > 1 else ''}, the "
-            f"first is {labels[first]!r} in {place}: every sequence needs a label. Drop "
-            "these sequences, or give them a label of their own."
+            f"first is {labels[first]!r} in {place}: every sequence needs a label. "
+            "Drop these sequences, or give them a label of their own."
         )
 
 

@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_array
 
 from skrnn._base import BaseRecurrent
+from skrnn._inputs import refuse_times
 from skrnn._params import CONSTRAINTS
 from skrnn._training_set import TrainingSet
 from skrnn._validation import draft_of
@@ -164,12 +165,15 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         return targets
 
     def _check_target(self, y: Any) -> NDArray[np.float64]:
+        if isinstance(y, list | tuple):
+            y = np.asarray(y)
+        refuse_times(y, "y")
         try:
             targets: NDArray[np.float64] = check_array(
                 y, dtype=np.float64, ensure_2d=False, estimator=self, input_name="y"
             )
         except (TypeError, ValueError) as error:
-            if "to float" not in str(error):
+            if "to float" not in str(error) and "float()" not in str(error):
                 raise
             raise type(error)(
                 f"y cannot be read as numbers ({error}). A regressor needs numbers; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable, Sized
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,12 +17,13 @@ from skrnn._inputs import (
     InputKind,
     input_kind,
     read_sequences,
+    refuse_times,
     refuse_unclear_frames,
     table_to_sequences,
 )
 from skrnn._sequences import Sequences
 
-__all__ = ["check_sequences", "check_target_length", "draft_of"]
+__all__ = ["check_sequences", "check_target_length", "draft_of", "refuse_unclear"]
 
 Estimator = TypeVar("Estimator")
 
@@ -96,6 +98,9 @@ def _check_table(estimator: BaseEstimator, X: Any, reset: bool) -> NDArray[Any]:
         "ensure_min_samples": 1 if reset else 0,
     }
     try:
+        if isinstance(X, list | tuple):
+            X = np.asarray(X)
+        refuse_times(X, "X")
         if reset or estimator._input_kind == "table":
             table = validate_data(estimator, X, reset=reset, **options)
         else:  # fitted on 3-D or ragged input: only the features of a step count
@@ -205,6 +210,30 @@ def _first_place(sequences: Sequences, found: NDArray[np.bool_]) -> str:
         f"{sequences.values[row, feature]} in sequence {index}, step "
         f"{row - sequences.offsets[index]}, feature {feature}"
     )
+
+
+def refuse_unclear(values: Any, name: str) -> None:
+    """Targets and weights that can be read only once, or of which some are masked."""
+    if isinstance(values, Iterable) and not isinstance(values, Sized):
+        raise TypeError(
+            f"{name} is a {type(values).__name__}, which can be read only once. "
+            f"Pass list({name})."
+        )
+    masked = _masked_rows(values)
+    if masked.any():
+        raise ValueError(
+            f"{name} holds masked values for {masked.sum()} sequences, the first is "
+            f"{name}[{masked.argmax()}]. Drop these sequences from X, y and "
+            "sample_weight."
+        )
+
+
+def _masked_rows(values: Any) -> NDArray[np.bool_]:
+    """For which sequences a masked array, or a list of such, holds masked values."""
+    if isinstance(values, list | tuple):
+        return np.array([np.ma.is_masked(value) for value in values], dtype=bool)
+    mask = np.atleast_1d(np.ma.getmaskarray(values) if np.ma.isMA(values) else False)
+    return np.asarray(mask.any(axis=tuple(range(1, mask.ndim))))
 
 
 def check_target_length(sequences: Sequences, y: Any, name: str = "y") -> None:

@@ -855,6 +855,67 @@ def test_row_40_complex_numbers(cls: Any) -> None:
         make(cls).fit(X, make_y(cls) + 1j)
 
 
+MASK = np.isin(np.arange(N), [3, 7])
+
+
+@both_tasks
+@pytest.mark.parametrize(
+    "form", [lambda y: y, list, lambda y: np.ma.stack([y, y], axis=1)]
+)
+def test_masked_targets_are_refused(cls: Any, form: Any) -> None:
+    y = make_y(cls)
+    masked = form(np.ma.array(y, mask=MASK))
+    message = r"y holds masked values for 2 sequences, the first is y\[3\].*Drop these"
+    with pytest.raises(ValueError, match=message):
+        make(cls).fit(X, masked)
+    with pytest.raises(ValueError, match=message):
+        make(cls).partial_fit(X, masked)
+    with pytest.raises(ValueError, match=rf"In X_val and y_val: {message}"):
+        make(cls).fit(X, y, X_val=X, y_val=masked)
+
+
+@both_tasks
+@pytest.mark.parametrize("form", [lambda y: y, list])
+def test_masked_weights_are_refused(cls: Any, form: Any) -> None:
+    weights = form(np.ma.array(np.ones(N), mask=MASK))
+    message = (
+        r"sample_weight holds masked values for 2 .*sample_weight\[3\].*Drop these"
+    )
+    with pytest.raises(ValueError, match=message):
+        make(cls).fit(X, make_y(cls), sample_weight=weights)
+    with pytest.raises(ValueError, match="sample_weight holds masked values"):
+        make(cls).fit(X, make_y(cls), sample_weight=np.ma.masked)
+
+
+@both_tasks
+def test_masked_arrays_without_masked_values_are_targets_and_weights(cls: Any) -> None:
+    y, weights = np.ma.array(make_y(cls)), np.ma.array(np.ones(N))
+    model = make(cls).fit(X, y, sample_weight=weights, X_val=X, y_val=y)
+    assert_array_equal(answers(model), answers(fitted(cls)))
+
+
+TIMES = np.array(["2024-01-01", "2024-02-01"], dtype="datetime64[s]")[HALVES]
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        TIMES,
+        TIMES - TIMES[0],
+        list(TIMES),
+        np.array(list(TIMES - TIMES[0]), dtype=object),
+        pd.Series(TIMES),
+        pd.Series(TIMES).dt.tz_localize("UTC"),
+        pd.DataFrame({"duration": TIMES - TIMES[0]}),
+    ],
+    ids=["dates", "durations", "list", "objects", "Series", "time zone", "frame"],
+)
+def test_times_are_no_targets_of_a_regressor(y: Any) -> None:
+    message = r"y .*(datetime|timedelta)64.*expected real numbers.*Turn times into"
+    with pytest.raises(ValueError, match=message):
+        make().fit(X, y)
+
+
 # --- types of X: rows 41 to 50 -------------------------------------------------------
 
 
@@ -995,12 +1056,59 @@ def test_row_48_missing_targets_of_pandas() -> None:
         make().fit(X, y)
 
 
+DATES = np.zeros(X.shape, dtype="datetime64[s]")
+
+
+@both_tasks
+@pytest.mark.parametrize("times", [DATES, DATES - DATES], ids=["dates", "durations"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda x: x,
+        list,
+        lambda x: x.tolist() if x.dtype.kind == "O" else [[*map(list, s)] for s in x],
+        lambda x: [s[: 1 + i % N_STEPS] for i, s in enumerate(x)],
+        lambda x: np.array([[list(step) for step in s] for s in x], dtype=object),
+        lambda x: x[:, :, 0],
+        lambda x: [list(s) for s in x[:, :, 0]],
+        lambda x: pd.DataFrame(x[:, :, 0]),
+        lambda x: [pd.DataFrame(s) for s in x],
+    ],
+    ids=[
+        *("3-D", "list", "nested lists", "ragged", "objects", "2-D", "list of lists"),
+        *("frame", "list of frames"),
+    ],
+)
+def test_times_are_no_features(cls: Any, times: Any, form: Any) -> None:
+    message = r"(datetime|timedelta)64.*expected real numbers"
+    bad = form(times)
+    with pytest.raises(ValueError, match=message):
+        make(cls).fit(bad, make_y(cls))
+    with pytest.raises(ValueError, match=message):
+        SequenceScaler().fit(bad)
+    table = isinstance(bad, pd.DataFrame) or np.ndim(bad[0]) == 1
+    model = make(cls).fit(X[:, :, 0] if table else X, make_y(cls))
+    with pytest.raises(ValueError, match=message):
+        model.predict(bad)
+
+
 @both_tasks
 def test_row_50_generators(cls: Any) -> None:
     with pytest.raises(TypeError, match=r"X is a generator.*read only once.*list\(X\)"):
         make(cls).fit((x for x in X), make_y(cls))
     with pytest.raises(TypeError, match=r"X is a generator.*list\(X\)"):
         fitted(cls).predict(x for x in X)
+
+
+@both_tasks
+def test_row_50_generators_of_targets_and_weights(cls: Any) -> None:
+    y = make_y(cls)
+    with pytest.raises(TypeError, match=r"y is a generator.*only once.*list\(y\)"):
+        make(cls).fit(X, (value for value in y))
+    with pytest.raises(TypeError, match=r"In X_val and y_val: y is a map.*list\(y\)"):
+        make(cls).fit(X, y, X_val=X, y_val=map(int, y))
+    with pytest.raises(TypeError, match=r"sample_weight is a gen.*list\(sample_weight"):
+        make(cls).fit(X, y, sample_weight=(1.0 for _ in y))
 
 
 @both_tasks
