@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Real
+from sys import float_info
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -16,7 +18,7 @@ from sklearn.utils.validation import check_array, column_or_1d
 from skrnn._base import BaseRecurrent
 from skrnn._labels import check_label_columns, read_labels
 from skrnn._params import CONSTRAINTS
-from skrnn._training_set import TrainingSet
+from skrnn._training_set import TrainingSet, without_huge
 from skrnn._validation import draft_of
 
 if TYPE_CHECKING:
@@ -335,24 +337,11 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
     def _learn_class_weights(self, data: TrainingSet) -> None:
         self._class_factors = np.ones(len(self.classes_))
         if isinstance(self.class_weight, dict):
-            known = self.classes_.tolist()
-            unknown = [c for c in self.class_weight if c not in known]
-            if unknown:
-                raise ValueError(
-                    f"class_weight names the class {unknown[0]!r}, which is not in y; "
-                    f"the classes are {known}."
-                )
-            self._class_factors = np.array([self.class_weight.get(c, 1) for c in known])
+            self._class_factors = class_factors(self.class_weight, self.classes_)
         elif self.class_weight is not None:  # balanced: all classes weigh the same
             totals = np.bincount(data.targets, data.weights, len(self.classes_))
             there = totals > 0
             self._class_factors[there] = totals.sum() / (len(totals) * totals[there])
-        factors = self._class_factors
-        if not np.isfinite(factors).all() or (factors < 0).any() or not factors.any():
-            raise ValueError(
-                "class_weight must be finite and >= 0, and not all of it zero; got "
-                f"{self.class_weight!r}."
-            )
 
     def _weigh_classes(self, data: TrainingSet) -> TrainingSet:
         if self._multilabel:
@@ -372,6 +361,37 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def class_factors(
+    class_weight: dict[Any, float], classes: NDArray[Any]
+) -> NDArray[np.float64]:
+    """Weights in the order of the classes; without one, 1.
+
+    As in scikit-learn, weights of classes that are not in y (in a fold of a cross
+    validation, say) are ignored, unless one that is in y has no weight: this looks
+    like a misprint.
+    """
+    for label, weight in class_weight.items():
+        if not isinstance(weight, Real):
+            raise TypeError(
+                f"class_weight[{label!r}] is {weight!r}, expected a number >= 0."
+            )
+        if not 0 <= weight <= float_info.max:
+            raise ValueError(
+                f"class_weight[{label!r}] is {weight}: weights of classes must be "
+                "finite and >= 0."
+            )
+    known = classes.tolist()
+    absent = [label for label in class_weight if label not in known]
+    without = [label for label in known if label not in class_weight]
+    if absent and without:
+        raise ValueError(
+            f"class_weight names the class {absent[0]!r}, which is not in y, and gives "
+            f"no weight to {without}, which is. "
+            f"The classes are {known}: correct the names, or name all classes."
+        )
+    return without_huge(np.array([float(class_weight.get(c, 1)) for c in known]))
 
 
 class RNNClassifier(BaseRecurrentClassifier):

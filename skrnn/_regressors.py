@@ -192,7 +192,9 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         mean = np.average(targets, axis=0, weights=train.weights)
         variance = np.average((targets - mean) ** 2, axis=0, weights=train.weights)
         deviation = np.sqrt(variance)
-        constant = deviation <= 10 * np.finfo(np.float64).eps * np.abs(mean)
+        rounding = 10 * np.finfo(np.float64).eps * np.abs(mean)
+        smallest = np.finfo(np.float32).tiny  # below, one huge weight hides the rest
+        constant = deviation <= np.maximum(rounding, smallest)
         self.target_loc_ = mean * unit
         self.target_scale_ = np.where(constant, 1.0, deviation * unit)
 

@@ -13,6 +13,10 @@ from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from skrnn._sequences import Sequences
 
 __all__ = ["TrainingSet", "check_sample_weight", "merge_identical", "split_validation"]
+__all__ += ["without_huge"]
+
+
+HUGE = 1e100
 
 
 class TrainingSet(NamedTuple):
@@ -31,6 +35,12 @@ def check_sample_weight(sample_weight: ArrayLike | None, n: int) -> NDArray[np.f
     """Make an array of n weights; ones for None."""
     if sample_weight is None:
         return np.ones(n)
+    dtype = np.asarray(sample_weight).dtype
+    if dtype.kind in "cmM":
+        raise ValueError(
+            f"sample_weight has dtype {dtype}, expected real numbers: pass one number "
+            "per sequence."
+        )
     try:
         weights = np.array(sample_weight, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -66,7 +76,13 @@ def check_sample_weight(sample_weight: ArrayLike | None, n: int) -> NDArray[np.f
             "Sample weights must contain at least one non-zero number: all of "
             "sample_weight are zero."
         )
-    return weights
+    return without_huge(weights)
+
+
+def without_huge(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Only ratios of weights matter; sums of huge ones would overflow."""
+    largest = weights.max(initial=0.0)
+    return weights / largest if largest > HUGE else weights
 
 
 def merge_identical(data: TrainingSet) -> TrainingSet:

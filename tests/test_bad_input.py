@@ -48,6 +48,7 @@ from sklearn.exceptions import (
     DataConversionWarning,
     NotFittedError,
 )
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback, EpochScoring
@@ -1141,14 +1142,89 @@ def test_arrays_of_other_dimensions(cls: Any, shape: tuple[int, ...]) -> None:
         ([1.0] * 19, "sample_weight has 19 values for 20 sequences"),
         ([[1.0]] * 20, r"1D array or scalar, got shape \(20, 1\)"),
         (["heavy"] * 20, "sample_weight cannot be read as numbers"),
+        (np.full(20, 1 + 1j), "sample_weight has dtype complex128, expected real"),
+        ([1j] * 20, "sample_weight has dtype complex128, expected real numbers"),
+        (TIMES, r"sample_weight has dtype datetime64\[s\], expected real numbers"),
+        (TIMES - TIMES[0], r"sample_weight has dtype timedelta64\[s\], expected real"),
     ],
-    ids=["negative", "NaN", "inf", "zeros", "short", "2-D", "text"],
+    ids=[
+        *("negative", "NaN", "inf", "zeros", "short", "2-D", "text", "complex"),
+        *("list of complex", "dates", "durations"),
+    ],
 )
 def test_row_62_sample_weights(cls: Any, weights: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make(cls).fit(X, make_y(cls), sample_weight=weights)
     with pytest.raises(ValueError, match=message):
         make(cls).partial_fit(X, make_y(cls), sample_weight=weights)
+
+
+@both_tasks
+@pytest.mark.parametrize("factor", [1e308, 1e150, 1e-300])
+def test_row_62_only_ratios_of_weights_matter(cls: Any, factor: float) -> None:
+    weights = 1.0 + np.arange(N) % 2 / 2
+    params = {"early_stopping": True, "validation_fraction": 0.4}
+    expected = make(cls, **params).fit(X, make_y(cls), sample_weight=weights)
+    model = make(cls, **params).fit(X, make_y(cls), sample_weight=weights * factor)
+    assert_allclose(answers(model), answers(expected), rtol=1e-5)
+    model.partial_fit(X, make_y(cls), sample_weight=weights * factor)
+    assert np.isfinite(answers(model)).all()
+
+
+@both_tasks
+def test_row_62_one_weight_may_be_huge(cls: Any) -> None:
+    weights, y = np.ones(N), make_y(cls)
+    weights[0], y[0] = 1e308, 0
+    model = make(cls).fit(X, y, sample_weight=weights)
+    assert np.isfinite(answers(model)).all()
+
+
+def test_row_62_huge_weights_of_classes() -> None:
+    params = {"class_weight": "balanced"}
+    expected = make(GRUClassifier, **params).fit(X, HALVES)
+    model = make(GRUClassifier, **params)
+    model.fit(X, HALVES, sample_weight=np.full(N, 1e308))
+    assert_allclose(answers(model), answers(expected), rtol=1e-5)
+    model = make(GRUClassifier, class_weight={0: 1e308, 1: 1e308})
+    model.fit(X, HALVES, sample_weight=np.full(N, 1e308))
+    assert_allclose(answers(model), answers(fitted_halves()), rtol=1e-5)
+
+
+def fitted_halves(**params: Any) -> Any:
+    return make(GRUClassifier, **params).fit(X, HALVES)
+
+
+@pytest.mark.parametrize("weight", ["x", "2", None, 1j, [1, 2]], ids=repr)
+def test_weights_of_classes_are_numbers(weight: Any) -> None:
+    message = rf"class_weight\[0\] is {re.escape(repr(weight))}, expected a number"
+    with pytest.raises(TypeError, match=message):
+        fitted_halves(class_weight={0: weight})
+
+
+@pytest.mark.parametrize("weight", [np.nan, np.inf, -np.inf, -1, -0.5, 10**310])
+def test_weights_of_classes_are_finite_and_not_negative(weight: Any) -> None:
+    message = r"class_weight\[1\] is .*: weights of classes must be finite and >= 0"
+    with pytest.raises(ValueError, match=message):
+        fitted_halves(class_weight={0: 1.0, 1: weight})
+
+
+@pytest.mark.parametrize("class_weight", [{0: 0, 1: 0}, {0: 0.0, 1: 0.0, 2: 1.0}])
+def test_weights_of_classes_are_not_all_zero(class_weight: Any) -> None:
+    with pytest.raises(ValueError, match="class_weight gives all sequences in y the w"):
+        fitted_halves(class_weight=class_weight)
+
+
+@pytest.mark.parametrize(
+    "class_weight", [{0: 1, 7: 2}, {7: 2}, {"0": 1, "1": 1}, {0: 1, "1": 2}], ids=str
+)
+def test_a_class_without_weight_beside_an_unknown_one_is_a_misprint(
+    class_weight: Any,
+) -> None:
+    message = r"class_weight names the class .*not in y, and gives no weight to .*1"
+    with pytest.raises(ValueError, match=message):
+        fitted_halves(class_weight=class_weight)
+    with pytest.raises(ValueError, match="not in class_weight"):
+        LogisticRegression(class_weight=class_weight).fit(X[:, :, 0], HALVES)
 
 
 @pytest.mark.parametrize("cls", REGRESSORS + CLASSIFIERS)

@@ -11,6 +11,7 @@ import skops.io
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, log_loss
+from sklearn.model_selection import KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback, EpochScoring
 
@@ -235,6 +236,30 @@ def test_weights_of_classes_move_the_predictions(waves):
         for weight in (None, {0: 10.0})
     )
     assert (weighted > plain).all()
+
+
+@pytest.mark.parametrize("absent", ["left out", "without weight"])
+def test_weights_of_absent_classes_are_ignored_as_by_scikit_learn(waves, absent):
+    X, y = waves
+    there = y < 2
+    options = {"class_weight": {0: 2.0, 1: 1.0, 2: 5.0}, **SMALL}
+    few = [x for x, is_there in zip(X, there, strict=True) if is_there]
+    by_hand = GRUClassifier(**{**options, "class_weight": {0: 2.0}}).fit(few, y[there])
+    model = GRUClassifier(**options)
+    if absent == "left out":
+        model.fit(few, y[there])
+    else:
+        model.fit(X, y, sample_weight=there)
+    assert model.classes_.tolist() == [0, 1]
+    np.testing.assert_array_equal(model.predict_proba(X), by_hand.predict_proba(X))
+
+
+def test_weights_of_absent_classes_do_not_break_a_cross_validation(waves):
+    X, y = waves
+    rare = np.where(np.arange(36) == 0, 3, y)  # absent where its fold is left out
+    model = GRUClassifier(class_weight={0: 1, 1: 1, 2: 2, 3: 9}, **SMALL)
+    scores = cross_val_score(model, Sequences.from_arrays(X), rare, cv=KFold(3))
+    assert np.isfinite(scores).all()
 
 
 # --- further training ----------------------------------------------------------------
