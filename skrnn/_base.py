@@ -225,6 +225,11 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
     def _check_params(self) -> None:
         self._validate_params()
         for name in self.net_params or {}:
+            if not isinstance(name, str):
+                raise TypeError(
+                    f"net_params holds the name {name!r}, expected names of parameters "
+                    "of skorch.NeuralNet, such as 'optimizer__betas'."
+                )
             part, _, rest = name.partition("__")
             if part in OWNED and not (part == "optimizer" and rest):
                 raise ValueError(

@@ -491,6 +491,14 @@ def test_net_params_may_not_hold_what_the_estimator_sets(cls: Any, name: str) ->
 
 
 @both_tasks
+@pytest.mark.parametrize("name", [1, None, ("optimizer", "betas")])
+def test_the_names_in_net_params_are_text(cls: Any, name: Any) -> None:
+    message = rf"net_params holds the name {re.escape(repr(name))}, expected names"
+    with pytest.raises(TypeError, match=message):
+        make(cls, net_params={name: 0.5}).fit(X, make_y(cls))
+
+
+@both_tasks
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 @pytest.mark.parametrize("device", ["cuda", "cuda:1"])
 def test_row_86_a_device_that_is_not_there(cls: Any, device: str) -> None:
