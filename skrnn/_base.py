@@ -300,6 +300,16 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             )
         return data if data.weights.all() else data.take(data.weights > 0)
 
+    def _refuse_other_missing(self) -> None:
+        """Refuse to train on: a network that marks missing values has more inputs."""
+        fitted = "mask" if hasattr(self, "fill_values_") else "error"
+        if self.missing != fitted:
+            raise ValueError(
+                f"The fitted network has missing={fitted!r}, now missing="
+                f"{self.missing!r}: to train it further, keep missing; to begin anew, "
+                "use warm_start=False and fit."
+            )
+
     def _train(
         self,
         train: TrainingSet,

@@ -502,12 +502,12 @@ def set_moments(net: Net, kind: str, moments: dict[int, dict[str, Any]]) -> None
 
 def copy_module(module: SequenceModule, config: dict[str, Any]) -> SequenceModule:
     """Copy a fitted module to train it further, if ``config`` still describes it."""
-    config = {**config, "dtype": getattr(torch, config["dtype"])}
+    old = {**module.config, "dtype": str(module.config["dtype"]).split(".")[1]}
     for name, value in config.items():
-        if value != module.config[name]:
+        if value != old[name]:
             raise ValueError(
-                f"The fitted network has {name}={module.config[name]}, now {name}="
-                f"{value}: to train it further, keep {name}; to begin anew, use "
+                f"The fitted network has {name}={old[name]!r}, now {name}="
+                f"{value!r}: to train it further, keep {name}; to begin anew, use "
                 "warm_start=False and fit."
             )
     return copy.deepcopy(module)

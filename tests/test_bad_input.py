@@ -1417,6 +1417,71 @@ def test_warm_start_refuses_a_network_of_another_size(cls: Any) -> None:
         model.fit(X, make_y(cls))
 
 
+@both_tasks
+@pytest.mark.parametrize("method", ["warm fit", "partial_fit"])
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("hidden_size", 4, 6),
+        ("num_layers", 1, 2),
+        ("bidirectional", True, False),
+        ("pooling", "concat", "last"),
+        ("dropout", 0.1, 0.5),
+        ("dtype", "float32", "float64"),
+        ("missing", "error", "mask"),
+        ("missing", "mask", "error"),
+    ],
+)
+def test_further_training_keeps_the_network(
+    cls: Any, method: str, name: str, before: Any, after: Any
+) -> None:
+    model = fitted(cls, **{name: before}).set_params(**{name: after})
+    state = snapshot(model)
+    message = (
+        rf"has {name}={before!r}, now {name}={after!r}: to train it further, keep "
+        rf"{name}; to begin anew, use warm_start=False and fit\."
+    )
+    with pytest.raises(ValueError, match=message):
+        fit_again(model, make_y(cls), method)
+    state["warm_start"] = model.warm_start
+    assert_same_state(snapshot(model), state)
+    model.set_params(warm_start=False).fit(X, make_y(cls))
+    assert_array_equal(answers(model), answers(fitted(cls, **{name: after})))
+
+
+@both_tasks
+def test_further_training_names_missing_before_it_reads_X(cls: Any) -> None:
+    model = fitted(cls, warm_start=True).set_params(missing="mask")
+    with pytest.raises(ValueError, match="has missing='error', now missing='mask'"):
+        model.fit(with_value(np.nan, 3, 1, 0), make_y(cls))
+
+
+@both_tasks
+@pytest.mark.parametrize("method", ["warm fit", "partial_fit"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("lr", 0.01),
+        ("lr_schedule", "cosine"),
+        ("optimizer", "sgd"),
+        ("weight_decay", 0.5),
+        ("max_grad_norm", None),
+        ("max_epochs", 3),
+        ("batch_size", 5),
+        ("early_stopping", True),
+        ("random_state", 1),
+    ],
+)
+def test_further_training_may_train_in_another_way(
+    cls: Any, method: str, name: str, value: Any
+) -> None:
+    model = fitted(cls).set_params(**{name: value})
+    fit_again(model, make_y(cls), method)
+    more = 1 if method == "partial_fit" else model.max_epochs
+    assert model.n_iter_ == 2 + more
+    assert np.isfinite(answers(model)).all()
+
+
 # --- randomness: rows 66 to 69 -------------------------------------------------------
 
 
