@@ -221,9 +221,10 @@ def refuse_unclear(values: Any, name: str) -> None:
         )
     masked = _masked_rows(values)
     if masked.any():
+        count = int(masked.sum())
         raise ValueError(
-            f"{name} holds masked values for {masked.sum()} sequences, the first is "
-            f"{name}[{masked.argmax()}]. Drop these sequences from X, y and "
+            f"{name} holds masked values for {count} sequence{'s' * (count > 1)}, the "
+            f"first is {name}[{masked.argmax()}]. Drop these sequences from X, y and "
             "sample_weight."
         )
 
