@@ -1,0 +1,5 @@
+"""Autoregressive forecasters for sktime."""
+
+from skrnn.forecasting._forecasters import GRUForecaster, LSTMForecaster, RNNForecaster
+
+__all__ = ["GRUForecaster", "LSTMForecaster", "RNNForecaster"]

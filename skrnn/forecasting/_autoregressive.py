@@ -1,0 +1,413 @@
+"""The autoregressive network: one step gives the distribution of the next value.
+
+Training reads whole windows at once, forecasts go step by step; both use the same
+description of a step, the same encoder and the same head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from skrnn._modules import Dropout, RecurrentEncoder, draw_parameters
+from skrnn.forecasting._heads import Point, make_head
+from skrnn.forecasting._levels import RATES
+
+__all__ = ["AutoregressiveModule", "State", "describe", "encode", "roll"]
+
+STEPS_AT_ONCE = 512  # of an encoding: bounds its memory
+N_ERRORS = 101  # quantiles kept of the errors of a point loss
+
+
+class State(NamedTuple):
+    """Where n series stand; a value that ``roll`` leaves as it is."""
+
+    hidden: Tensor  # (num_layers, 1 or 2, n, hidden_size)
+    values: Tensor  # (n, memory, n_columns)
+    levels: Tensor  # (n, memory, n_columns), slow means
+    fast: Tensor  # (n, n_columns)
+    trend: Tensor  # (n, n_columns)
+    scale: Tensor  # (n, n_columns)
+    size: Tensor  # (n, n_columns)
+    count: Tensor  # (n, 1)
+
+    def take(self, rows: Tensor) -> State:
+        """Pick series, in this order."""
+        return State(self.hidden[:, :, rows], *(part[rows] for part in self[1:]))
+
+
+def describe(
+    candidates: Tensor,
+    origin: Tensor,
+    scale: Tensor,
+    size: Tensor,
+    count: Tensor,
+    missing: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Describe steps: scaled candidates (..., n_columns, n_candidates) and numbers.
+
+    The numbers (..., n_numbers) are what the encoder reads, besides exogenous ones:
+    candidates, relative roughness and missing values of each column, and the age.
+    """
+    scaled = (candidates - origin[..., None]) / scale[..., None]
+    numbers = [
+        torch.asinh(scaled).flatten(-2),
+        0.25 * (scale / (size + scale)).log(),
+        missing,
+        0.2 * torch.log1p(count),
+    ]
+    return scaled, torch.cat(numbers, dim=-1)
+
+
+class AutoregressiveModule(nn.Module):
+    """Encoder and gated base: the seasonal naive forecast before any training.
+
+    The centre of a distribution is a mixture of candidate forecasts, chosen by gates,
+    plus a correction. The weights of the last layer begin with zero, and then the
+    mixture is its first candidate, the value a season ago.
+
+    With ``n_ahead=1`` each output of the encoder tells of the next value. With more, a
+    small decoder tells of the next ``n_ahead`` values from one output (the local
+    decoder of Wen et al., 2017, arXiv:1711.11053).
+    """
+
+    errors: Tensor
+    spread: Tensor
+
+    def __init__(
+        self,
+        cell: Any,
+        n_columns: int,
+        n_candidates: int,
+        n_extras: int,
+        lags: tuple[int, ...],
+        n_ahead: int,
+        loss: str,
+        hidden_size: int,
+        num_layers: int,
+        dropout: float,
+        dtype: str,
+    ) -> None:
+        super().__init__()
+        self.config: dict[str, Any] = {
+            "cell": cell,
+            "n_columns": n_columns,
+            "n_candidates": n_candidates,
+            "n_extras": n_extras,
+            "lags": tuple(lags),
+            "n_ahead": n_ahead,
+            "loss": loss,
+            "hidden_size": hidden_size,
+            "num_layers": num_layers,
+            "dropout": dropout,
+            "dtype": dtype,
+        }
+        kind = getattr(torch, dtype)
+        self.distribution = make_head(loss)
+        n_inputs = n_columns * (n_candidates + 2) + 1 + n_extras
+        self.encoder = RecurrentEncoder(
+            cell, n_inputs, hidden_size, num_layers, False, dropout, kind
+        )
+        self.dropout = Dropout(dropout)
+        n_read = n_columns * n_candidates + n_extras + 2
+        self.decoder = (
+            nn.Linear(hidden_size + n_read, hidden_size, device="meta", dtype=kind)
+            if n_ahead > 1
+            else None
+        )
+        n_outputs = n_columns * (n_candidates + 1 + self.distribution.n_raw)
+        self.head = nn.Linear(hidden_size, n_outputs, device="meta", dtype=kind)
+        errors = torch.zeros(n_ahead, N_ERRORS, dtype=torch.float64)
+        self.register_buffer("errors", errors)
+        self.register_buffer("spread", torch.ones(1, dtype=torch.float64))
+
+    @torch.no_grad()
+    def initialize(self, generator: torch.Generator) -> None:
+        """Draw the encoder's weights; those of the last layer are zero."""
+        self.to_empty(device="cpu")
+        draw_parameters(self, self.config, generator)
+        self.head.weight.zero_()
+        self.errors.zero_()
+        self.spread.fill_(1.0)
+
+    def read(self, outputs: Tensor, scaled: Tensor) -> tuple[Tensor, Tensor]:
+        """Map outputs of the encoder to centres (..., n_columns) and raw numbers.
+
+        ``scaled`` are the candidates (..., n_columns, n_candidates).
+        """
+        n_candidates = self.config["n_candidates"]
+        numbers = self.head(self.dropout(outputs)).to(scaled.dtype)
+        numbers = numbers.unflatten(-1, (self.config["n_columns"], -1))
+        share = torch.softmax(numbers[..., :n_candidates], dim=-1)
+        mixture = (share * scaled).sum(dim=-1)
+        away = functional.leaky_relu(torch.tanh(numbers[..., n_candidates]), 0.1)
+        naive = scaled[..., 0]
+        return naive + away * (mixture - naive), numbers[..., n_candidates + 1 :]
+
+    def look_ahead(
+        self, outputs: Tensor, scaled: Tensor, extras: Tensor, ahead: int = 1
+    ) -> tuple[Tensor, Tensor]:
+        """Map outputs to what they say of the value ``ahead`` steps on (from 1).
+
+        ``scaled`` and ``extras`` belong to the step that is told of.
+        """
+        if self.decoder is not None:
+            share = ahead / self.config["n_ahead"]
+            place = extras.new_tensor([share, share**0.5]).expand(*extras.shape[:-1], 2)
+            numbers = torch.asinh(scaled).flatten(-2).to(extras.dtype)
+            read = torch.cat([outputs, numbers, extras, place], dim=-1)
+            outputs = torch.tanh(self.decoder(read))
+        return self.read(outputs, scaled)
+
+    def draw(
+        self,
+        centre: Tensor,
+        raw: Tensor,
+        uniform: Tensor | None,
+        *units: Tensor,
+        ahead: int = 1,
+    ) -> Tensor:
+        """Give the point forecast, or a draw for uniform numbers, around the origin."""
+        point = self.distribution.point(centre, raw, *units)
+        if uniform is None:
+            return point
+        if isinstance(self.distribution, Point):
+            self.distribution.errors = self.errors[ahead - 1]
+        draw = self.distribution.sample(centre, raw, uniform, *units)
+        if self.distribution.counts:
+            return draw
+        return point + self.spread * (draw - point)
+
+    def forward(
+        self,
+        inputs: Tensor,
+        scaled: Tensor,
+        targets: Tensor,
+        known: Tensor,
+        origin: Tensor,
+        scale: Tensor,
+        anchors: Tensor,
+        state: dict[str, Tensor],
+        extras: Tensor,
+        truth: Tensor,
+        truth_known: Tensor,
+    ) -> Tensor:
+        """Loss of each window (n,).
+
+        Steps are (n, n_steps, ...). From each of the ``anchors`` (n, n_anchors), steps
+        of the window, the next values are forecast: ``truth`` (n, n_anchors, horizon,
+        n_columns) with the ``extras`` and ``state`` that belong to it. One step at a
+        time, the loss is that of all steps and of a free run from the only anchor;
+        directly, that of all values ahead of all anchors.
+        """
+        places = anchors[0]
+        extras, truth = extras.flatten(0, 1), truth.flatten(0, 1)
+        truth_known = truth_known.flatten(0, 1)
+        hidden = self.encoder.initial_state(len(inputs))
+        if self.decoder is not None:
+            read = inputs[:, : int(places[-1]) + 1]
+            outputs = self.encoder.advance(read, hidden)[0][:, places].flatten(0, 1)
+            ahead = self.look_far(outputs, begin_at(state, hidden), extras, truth)
+            losses = [
+                self.distribution.loss(centre, raw, target, *units)
+                for centre, raw, target, units in ahead
+            ]
+            mean = masked_mean(torch.stack(losses, dim=1), truth_known)
+            return mean.view(len(inputs), -1).mean(1)
+        start = int(places[0])
+        context, hidden = self.encoder.advance(inputs[:, :start], hidden)
+        rest, _ = self.encoder.advance(inputs[:, start:], hidden)
+        centre, raw = self.read(torch.cat([context, rest], dim=1), scaled)
+        losses = self.distribution.loss(centre, raw, targets, origin / scale, scale)
+        begin = begin_at(state, hidden)
+        path = torch.stack(list(roll(self, begin, extras.unbind(1))), 1)
+        error = ((path - truth) / begin.scale[:, None]).to(losses.dtype)
+        free = functional.huber_loss(error, torch.zeros_like(error), reduction="none")
+        return masked_mean(losses, known) + masked_mean(free, truth_known)
+
+    def look_far(
+        self, outputs: Tensor, begin: State, extras: Tensor, truth: Tensor
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor, tuple[Tensor, Tensor]]]:
+        """Centre, raw numbers, target and units of each step ahead."""
+        walker = Walker(self, begin)
+        units = walker.units(outputs.dtype)
+        for step, value in enumerate(truth.unbind(1)):
+            scaled = walker.scaled(step + 1).to(outputs.dtype)
+            centre, raw = self.look_ahead(outputs, scaled, extras[:, step], step + 1)
+            yield centre, raw, walker.inside(value).to(outputs.dtype), units
+
+
+def begin_at(parts: dict[str, Tensor], hidden: Tensor) -> State:
+    """Make a state of the parts that belong to anchors (n, n_anchors, ...)."""
+    rows = {name: part.flatten(0, 1) for name, part in parts.items()}
+    return State(hidden=hidden, **rows)
+
+
+def masked_mean(values: Tensor, known: Tensor) -> Tensor:
+    """Mean of the known values of each row, 0 if there are none."""
+    values = torch.where(known, values, torch.zeros_like(values))
+    return values.flatten(1).sum(1) / known.flatten(1).sum(1).clamp(min=1)
+
+
+class Walker:
+    """Series on their way, step by step; the scale stays what it was at the start."""
+
+    def __init__(self, module: AutoregressiveModule, state: State) -> None:
+        self.module, self.lags = module, module.config["lags"]
+        self.hidden, self.fast, self.trend = state.hidden, state.fast, state.trend
+        self.scale, self.size, self.count = state.scale, state.size, state.count
+        self.values = list(state.values.unbind(1))
+        self.levels = list(state.levels.unbind(1))
+
+    def candidates(self, ahead: int = 1) -> Tensor:
+        """Forecasts of the value ``ahead`` steps on, as ``candidates_of`` orders them.
+
+        A lag shorter than that is taken twice, three times, ...
+        """
+        last, slow = self.values[-1], self.levels[-1]
+
+        def back(lag: int) -> int:
+            return -(-(ahead // -lag) * lag - ahead + 1)
+
+        found = [self.values[back(self.lags[0])], self.fast, slow]
+        found.append(last + ahead * self.trend)
+        if self.lags[0] > 1:
+            found.append(last)
+        for place, lag in enumerate(self.lags):
+            value = self.values[back(lag)]
+            if place:
+                found.append(value)
+            if lag > 1:
+                found.append(value + slow - self.levels[back(lag) - 1])
+        return torch.stack(found, dim=-1)
+
+    def inside(self, values: Tensor) -> Tensor:
+        """Values around the origin, in units of the scale."""
+        return (values - self.levels[-1]) / self.scale
+
+    def scaled(self, ahead: int) -> Tensor:
+        """Candidates around the origin, in units of the scale."""
+        origin = self.levels[-1][..., None]
+        return (self.candidates(ahead) - origin) / self.scale[..., None]
+
+    def units(self, dtype: torch.dtype | None = None) -> tuple[Tensor, Tensor]:
+        """Origin and scale, as heads ask for them."""
+        origin = self.levels[-1] / self.scale
+        return origin.to(dtype or origin.dtype), self.scale.to(dtype or origin.dtype)
+
+    def read(self, extra: Tensor) -> tuple[Tensor, Tensor]:
+        """Let the encoder read the coming step: its output, scaled candidates."""
+        scaled, numbers = describe(
+            self.candidates(),
+            self.levels[-1],
+            self.scale,
+            self.size,
+            self.count,
+            torch.zeros_like(self.fast),
+        )
+        inputs = torch.cat([numbers.to(extra.dtype), extra], dim=-1)
+        outputs, self.hidden = self.module.encoder.advance(
+            inputs[:, None], self.hidden
+        )
+        return outputs[:, 0], scaled
+
+    def push(self, new: Tensor) -> None:
+        """Take a value for what came."""
+        self.count = self.count + 1
+        change = new - self.values[-1]
+        self.trend = self.trend + weight("trend", self.count - 1) * (
+            change - self.trend
+        )
+        self.fast = self.fast + weight("fast", self.count) * (new - self.fast)
+        slow = self.levels[-1]
+        del self.values[0], self.levels[0]
+        self.values.append(new)
+        self.levels.append(slow + weight("slow", self.count) * (new - slow))
+
+
+def roll(
+    module: AutoregressiveModule,
+    state: State,
+    extras: Iterable[Tensor],
+    uniforms: Iterator[Tensor] | None = None,
+) -> Iterator[Tensor]:
+    """Go on by the network's own forecasts: values (n, n_columns), step by step.
+
+    ``extras`` give (n, n_extras) per step. Without ``uniforms`` (n, n_columns,
+    n_uniforms) each point forecast is taken for true, with them a draw. A network that
+    looks several steps ahead does so block by block, each from the values of the one
+    before; the values of a path have the same uniform numbers throughout a block.
+    """
+    walker, n_ahead = Walker(module, state), module.config["n_ahead"]
+    ahead = iter(extras)
+    while block := list(islice(ahead, n_ahead)):
+        outputs, scaled = walker.read(block[0])
+        uniform = None if uniforms is None else next(uniforms)
+        origin, scale = walker.levels[-1], walker.scale
+        units = walker.units()
+        news = []
+        for step, extra in enumerate(block, start=1):
+            if step > 1:
+                scaled = walker.scaled(step)
+            centre, raw = module.look_ahead(outputs, scaled, extra, step)
+            draw = module.draw(centre, raw, uniform, *units, ahead=step)
+            news.append(origin + scale * draw)
+            yield news[-1]
+        walker.push(news[0])
+        if len(block) == n_ahead:  # else this was the end
+            for extra, new in zip(block[1:], news[1:], strict=True):
+                walker.read(extra)
+                walker.push(new)
+
+
+def weight(name: str, count: Tensor) -> Tensor:
+    """Weight of the newest of ``count`` values in an exponentially weighted mean."""
+    return RATES[name] / (1.0 - (1.0 - RATES[name]) ** count.clamp(min=1))
+
+
+def encode(
+    module: AutoregressiveModule, inputs: list[Tensor], hidden: Tensor, keep: bool
+) -> tuple[Tensor, list[Tensor]]:
+    """Read series of any lengths, each from its state on: states, and outputs if kept.
+
+    Series of the same length go together; a longer one goes on when a shorter one has
+    ended, so there is no padding.
+    """
+    lengths = torch.tensor([len(each) for each in inputs])
+    order = torch.argsort(lengths, descending=True, stable=True)
+    hidden = hidden[:, :, order].clone()
+    outputs: list[list[Tensor]] = [[] for _ in inputs]
+    start = 0
+    for stop in cuts_of(lengths):
+        n_rows = int((lengths >= stop).sum())
+        rows = order[:n_rows].tolist()
+        block = torch.stack([inputs[row][start:stop] for row in rows])
+        out, hidden[:, :, :n_rows] = module.encoder.advance(
+            block, hidden[:, :, :n_rows]
+        )
+        if keep:
+            for row, each in zip(rows, out, strict=True):
+                outputs[row].append(each)
+        start = stop
+    after = torch.empty_like(hidden)
+    after[:, :, order] = hidden
+    width = module.config["hidden_size"]
+    empty = hidden.new_empty(0, width)
+    return after, [torch.cat(each) if each else empty for each in outputs]
+
+
+def cuts_of(lengths: Tensor) -> list[int]:
+    """Where some series ends, and where a block would grow too long."""
+    ends = torch.unique(lengths).tolist()
+    cuts: list[int] = []
+    for end in ends:
+        start = cuts[-1] if cuts else 0
+        cuts += list(range(start + STEPS_AT_ONCE, end, STEPS_AT_ONCE))
+        if end > start:
+            cuts.append(end)
+    return cuts

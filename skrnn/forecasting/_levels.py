@@ -1,0 +1,214 @@
+"""What a step of a series is described by: levels, scale, and candidate forecasts.
+
+Every statistic uses earlier values only and can be carried on: a series read in two
+parts gives the same numbers as the series read at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+__all__ = ["RATES", "Carry", "Steps", "fill_missing", "memory_of", "read_steps"]
+
+Array = NDArray[np.float64]
+
+RATES = {"fast": 0.5, "slow": 0.2, "trend": 0.2}  # of exponentially weighted means
+
+
+class Carry(NamedTuple):
+    """All that the past of one series says about its future; ``count`` values.
+
+    With a leading axis (n_series) on every field it describes several series.
+    """
+
+    values: Array  # (memory, n_columns), the last ones
+    levels: Array  # (memory, n_columns), slow means after each of these values
+    fast: Array  # (n_columns,)
+    trend: Array  # mean change from value to value
+    change: Array  # mean absolute change from value to value
+    seasonal: Array  # mean absolute change from season to season
+    size: Array  # mean absolute value
+    count: Any  # number of values seen
+
+
+class Steps(NamedTuple):
+    """What is known at each of (n_steps,) before its value is."""
+
+    values: Array  # (n_steps, n_columns), what came then
+    candidates: Array  # (n_steps, n_columns, n_candidates), first the seasonal naive
+    origin: Array  # (n_steps, n_columns), the slow mean
+    scale: Array  # (n_steps, n_columns)
+    size: Array  # (n_steps, n_columns), mean absolute value
+    count: NDArray[np.int64]  # (n_steps,), values seen before
+    levels: Array  # slow mean after each value
+    fast: Array  # fast mean after each value
+    trend: Array  # mean change after each value
+
+
+def memory_of(lags: tuple[int, ...]) -> int:
+    """How many past values the candidates can ask for."""
+    return max(lags) + 1
+
+
+def seasonal_rate(season: int) -> float:
+    """Weight of the newest change in the scale: about four seasons count."""
+    return 1.0 / max(4 * season, 32)
+
+
+def fill_missing(
+    values: Array, season: int, past: Array | None = None
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Fill NaN with the value a season earlier, or else the last one: (values, found).
+
+    ``past`` are values before, all known. Nothing from later steps is used, but for
+    what stands before the first value of a column, which takes that one.
+    """
+    missing = np.isnan(values)
+    filled = values.copy()
+    n_past = 0 if past is None else len(past)
+    everything = filled if past is None else np.concatenate([past, filled])
+    for column in np.flatnonzero(missing.any(axis=0)):
+        series = everything[:, column]
+        known = ~np.isnan(series)
+        if not known.any():
+            series[:] = 0.0
+            continue
+        series[: known.argmax()] = series[known.argmax()]
+        for row in np.flatnonzero(missing[:, column]) + n_past:
+            if np.isnan(series[row]):
+                series[row] = series[row - season if row >= season else row - 1]
+    return everything[n_past:], missing
+
+
+def first_carry(values: Array, memory: int) -> Carry:
+    """What is known before the first value: by convention, that value."""
+    first = values[0]
+    zero = np.zeros_like(first)
+    tail = np.repeat(first[None], memory, axis=0)
+    return Carry(tail, tail, first, zero, zero, zero, np.abs(first), 0)
+
+
+def read_steps(
+    values: Array, lags: tuple[int, ...], carry: Carry | None = None
+) -> tuple[Steps, Carry]:
+    """Describe each step of a series (n_steps, n_columns) without missing values.
+
+    The first of ``lags`` is the season. Goes on from ``carry``.
+    """
+    memory, season = memory_of(lags), lags[0]
+    if carry is None:
+        carry = first_carry(values, memory)
+    count = int(carry.count) + np.arange(len(values))
+    longer = np.concatenate([carry.values, values])
+    change = np.diff(longer[memory - 1 :], axis=0)
+    seasonal = values - longer[memory - season :][: len(values)]
+    change[count == 0] = 0.0
+    seasonal[count < season] = 0.0
+    rate = seasonal_rate(season)
+    fast = smooth(values, RATES["fast"], carry.fast, count)
+    slow = smooth(values, RATES["slow"], carry.levels[-1], count)
+    trend = smooth(change, RATES["trend"], carry.trend, count - 1)
+    steps = smooth(np.abs(change), rate, carry.change, count - 1)
+    seasons = smooth(np.abs(seasonal), rate, carry.seasonal, count - season)
+    size = smooth(np.abs(values), rate, carry.size, count)
+    levels = np.concatenate([carry.levels, slow])
+    known = Steps(
+        values=values,
+        candidates=candidates_of(
+            longer,
+            levels,
+            before(fast, carry.fast),
+            before(trend, carry.trend),
+            lags,
+        ),
+        origin=before(slow, carry.levels[-1]),
+        scale=scale_of(
+            before(steps, carry.change),
+            before(seasons, carry.seasonal),
+            before(size, carry.size),
+            count[:, None],
+            season,
+        ),
+        size=before(size, carry.size),
+        count=count,
+        levels=slow,
+        fast=fast,
+        trend=trend,
+    )
+    n_seen = int(carry.count) + len(values)
+    after = [fast, trend, steps, seasons, size]
+    ends = [each[-1] if len(values) else old for each, old in zip(after, carry[2:7])]
+    return known, Carry(longer[-memory:], levels[-memory:], *ends, n_seen)
+
+
+def smooth(
+    values: Array, rate: float, start: Array, count: NDArray[np.int64]
+) -> Array:
+    """Exponentially weighted means (n_steps, n_columns) whose weights add up to 1.
+
+    ``count`` says how many values the mean held before each; where it is negative,
+    the value does not count yet and is 0.
+    """
+    if len(values) == 0:
+        return values
+    before_first = max(0, int(count[0]))
+    keep = 1.0 - rate
+    sums, _ = lfilter(
+        [rate],
+        [1.0, -keep],
+        values,
+        axis=0,
+        zi=keep * (start * (1.0 - keep**before_first))[None],
+    )
+    totals = 1.0 - keep ** np.maximum(count + 1, 0).astype(np.float64)
+    means: Array = sums / np.where(totals > 0, totals, 1.0)[:, None]
+    return means
+
+
+def before(after: Array, start: Array) -> Array:
+    """Shift means after each step to those before it."""
+    return np.concatenate([start[None], after])[:-1] if len(after) else after
+
+
+def scale_of(
+    change: Array, seasonal: Array, size: Array, count: Any, season: int
+) -> Array:
+    """Half the mean absolute changes from value to value and season to season.
+
+    Not below 1e-4 of the mean absolute value; a tenth of it before the first change.
+    """
+    scale = np.where(count > season, 0.5 * (change + seasonal), change)
+    scale = np.where(count > 1, scale, 0.1 * size)
+    floor: Array = 1e-4 * size + 1e-8
+    return np.maximum(scale, floor)
+
+
+def candidates_of(
+    longer: Array, levels: Array, fast: Array, trend: Array, lags: tuple[int, ...]
+) -> Array:
+    """Forecasts that need no training, (n_steps, n_columns, n_candidates).
+
+    In this order: the value a season ago, the fast and the slow mean, the last value
+    plus the trend; unless the season is 1, the last value, and for each lag the value
+    then, corrected by the change of the slow mean since; for further lags also
+    uncorrected.
+    """
+    memory, n_steps = memory_of(lags), len(fast)
+
+    def back(array: Array, lag: int) -> Array:
+        return array[memory - lag : memory - lag + n_steps]
+
+    last, slow = back(longer, 1), back(levels, 1)
+    found = [back(longer, lags[0]), fast, slow, last + trend]
+    if lags[0] > 1:
+        found.append(last)
+    for place, lag in enumerate(lags):
+        if place:
+            found.append(back(longer, lag))
+        if lag > 1:
+            found.append(back(longer, lag) + slow - back(levels, lag + 1))
+    return np.stack(found, axis=-1)

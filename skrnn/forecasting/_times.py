@@ -1,0 +1,206 @@
+"""Times: which season they have, whether one is missing, and where a horizon lies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.tseries.frequencies import to_offset
+
+__all__ = ["calendar", "check_order", "locate", "regular", "seasons_of"]
+
+PER_YEAR = {"Y": 1, "A": 1, "H": 2, "Q": 4, "M": 12, "W": 52}
+SECONDS = {"D": 86400, "h": 3600, "min": 60, "s": 1}
+
+
+def check_order(index: pd.Index, where: str) -> None:
+    """Times must rise; an index of sktime's kinds is expected."""
+    if index.hasnans:
+        raise ValueError(f"{where} has a time that is missing (NaT or NaN): drop it.")
+    if not index.is_unique:
+        twice = index[index.duplicated()]
+        raise ValueError(
+            f"{where} has the time {twice[0]} more than once ({len(twice)} such rows): "
+            "keep one value of each, for example y.groupby(level=-1).mean()."
+        )
+    if not index.is_monotonic_increasing:
+        place = int(np.argmax(index[1:] < index[:-1])) + 1
+        raise ValueError(
+            f"{where} is not in the order of time: {index[place]} comes after "
+            f"{index[place - 1]}. Pass y.sort_index() (and X.sort_index())."
+        )
+
+
+def regular(index: Any, where: str, freq: Any = None) -> Any:
+    """Give the same times with a frequency, or name the gap that hinders it.
+
+    Integers must rise by one. A single timestamp has no frequency but a given one.
+    """
+    if isinstance(index, pd.PeriodIndex):
+        wrong = np.diff(index.asi8) != index.freq.n
+        if wrong.any():
+            place = int(np.argmax(wrong))
+            raise gap_error(index, place, index[place] + 1, where)
+        return index
+    if isinstance(index, pd.DatetimeIndex):
+        if index.freq is not None:
+            return index
+        if freq is None:
+            freq = infer_frequency(index)
+        if freq is None:
+            return index
+        expected = pd.date_range(index[0], periods=len(index), freq=freq)
+        if len(expected) and expected.equals(index):
+            return expected
+        place = int(np.argmax(expected != index)) if len(expected) else 1
+        if place and expected[place] < index[place]:
+            raise gap_error(index, place - 1, expected[place], where)
+        raise ValueError(
+            f"{where} has no regular frequency: after {index[max(place - 1, 0)]} a step "
+            f"of {freq} gives {expected[place]}, but the next time is {index[place]}. "
+            "Bring it to a grid, for example y.resample('D').mean()."
+        )
+    steps = np.diff(index.to_numpy()) if index.dtype.kind in "iu" else None
+    if steps is None:
+        raise TypeError(
+            f"{where} has an index of {type(index).__name__} ({index.dtype}), expected "
+            "integers, a PeriodIndex or a DatetimeIndex."
+        )
+    if (steps != 1).any():
+        place = int(np.argmax(steps != 1))
+        raise gap_error(index, place, index[place] + 1, where)
+    return index
+
+
+def gap_error(index: Any, place: int, missing: Any, where: str) -> ValueError:
+    """Say between which times something is missing, and what to do."""
+    return ValueError(
+        f"{where} has a gap: after {index[place]} comes {index[place + 1]}, but "
+        f"{missing} is missing. Put the missing times in with NaN, which the forecaster "
+        "can read: y.asfreq('D') for days, or y.reindex(...) with all times."
+    )
+
+
+def infer_frequency(index: pd.DatetimeIndex) -> Any:
+    """Find the frequency of most times, also where some are missing."""
+    if len(index) < 2:
+        return None
+    if len(index) == 2:
+        return to_offset(index[1] - index[0])
+    found = pd.infer_freq(index)
+    for start in range(0, len(index) - 3):
+        if found is not None:
+            break
+        found = pd.infer_freq(index[start : start + 4])
+    return to_offset(found) if found is not None else to_offset(index[1] - index[0])
+
+
+def frequency_of(index: Any) -> tuple[str, int]:
+    """Base of the frequency ("M", "h", ...) and its multiple; "" for integers."""
+    freq = getattr(index, "freq", None)
+    if freq is None:
+        return "", 1
+    offset = to_offset(freq)
+    name = offset.rule_code.split("-")[0]
+    if name in ("B", "C"):
+        return "B", offset.n
+    for base in SECONDS:
+        if name == base:
+            return base, offset.n
+    return name.lstrip("B")[:1] if name != "B" else "B", offset.n
+
+
+def seasons_of(index: Any) -> tuple[int, ...]:
+    """Season lengths that belong to a frequency, the shortest first; (1,) for none."""
+    base, multiple = frequency_of(index)
+    if base == "B":
+        return (5,)
+    if base in PER_YEAR:
+        per_year = PER_YEAR[base]
+        return (per_year // multiple if per_year % multiple == 0 else 1,)
+    if base not in SECONDS:
+        return (1,)
+    step = SECONDS[base] * multiple
+    if base == "D":
+        return (7,) if multiple == 1 else (1,)
+    periods = [3600] if step < 60 else [86400, 7 * 86400]
+    if step < 60:
+        periods = [60, 3600]
+    return tuple(p // step for p in periods if p % step == 0 and p > step) or (1,)
+
+
+def calendar(index: Any) -> NDArray[np.float64]:
+    """Where each time lies in its year, week and day: (n_times, n_numbers).
+
+    Sines and cosines of what the frequency can tell; no column for integers and years.
+    """
+    base, multiple = frequency_of(index)
+    waves: list[tuple[Any, float]] = []
+    if base in ("Q", "H"):
+        waves = [((index.month - 1) // 3, 4)]
+    elif base == "M":
+        waves = [(index.month - 1, 12)]
+    elif base == "W":
+        waves = [(index.dayofyear, 365.25)]
+    elif base in ("D", "B"):
+        waves = [(index.dayofweek, 7), (2 * index.dayofweek, 7)]
+        waves += [(index.dayofyear, 365.25)]
+    elif base in SECONDS:
+        hours = index.hour + index.minute / 60 + index.second / 3600
+        waves = [(hours, 24), (2 * hours, 24), (index.dayofweek, 7)]
+        waves += [(index.dayofyear, 365.25)]
+    columns = []
+    for place, length in waves:
+        angle = 2 * np.pi * np.asarray(place, dtype=np.float64) / length
+        columns += [np.sin(angle), np.cos(angle)]
+    return np.stack(columns, axis=1) if columns else np.empty((len(index), 0))
+
+
+def future(index: Any, n_steps: int, where: str) -> Any:
+    """Give the next times after an index."""
+    if n_steps <= 0:
+        return index[:0]
+    if isinstance(index, pd.DatetimeIndex):
+        if index.freq is None:
+            raise ValueError(
+                f"{where} has a single time, {index[-1]}, without a frequency: set "
+                "y.index.freq, or pass more values."
+            )
+        return pd.date_range(index[-1], periods=n_steps + 1, freq=index.freq)[1:]
+    if isinstance(index, pd.PeriodIndex):
+        return pd.period_range(index[-1] + 1, periods=n_steps, freq=index.freq)
+    last = int(index[-1])
+    return pd.RangeIndex(last + 1, last + 1 + n_steps)
+
+
+def locate(fh: Any, index: Any, where: str) -> NDArray[np.int64]:
+    """Steps of a horizon relative to the last time of an index (1 is the next)."""
+    wanted = fh.to_pandas()
+    if fh.is_relative and wanted.dtype.kind in "iu":
+        return wanted.to_numpy().astype(np.int64)
+    if fh.is_relative:  # time differences
+        wanted = index[-1] + wanted
+    if isinstance(index, pd.PeriodIndex):
+        if not isinstance(wanted, pd.PeriodIndex):
+            wanted = pd.DatetimeIndex(wanted).to_period(index.freq)
+        return ((wanted.asi8 - index.asi8[-1]) // index.freq.n).astype(np.int64)
+    if not isinstance(index, pd.DatetimeIndex):
+        return wanted.to_numpy().astype(np.int64) - int(index[-1])
+    if isinstance(wanted, pd.PeriodIndex):
+        wanted = wanted.to_timestamp()
+    everything = index
+    if wanted.max() > index[-1]:
+        n_steps = 16
+        while everything[-1] < wanted.max():
+            n_steps *= 2
+            everything = index.append(future(index, n_steps, where))
+    places = everything.get_indexer(wanted)
+    if (places < 0).any():
+        raise ValueError(
+            f"fh asks for {wanted[places < 0][0]}, which is no time of {where}: its "
+            f"times end with {index[-1]} and go on by {index.freq}, and before "
+            f"{index[0]} there is nothing."
+        )
+    return (places - (len(index) - 1)).astype(np.int64)

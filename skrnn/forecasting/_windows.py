@@ -1,0 +1,218 @@
+"""Windows of many series, gathered from arrays that hold each step once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from skrnn.forecasting._autoregressive import describe
+from skrnn.forecasting._levels import Steps, memory_of
+
+__all__ = ["Described", "StepTable", "WindowDataset", "describe_steps"]
+
+
+class Described(NamedTuple):
+    """One series as the network reads it; tensors with a leading axis of steps."""
+
+    steps: Steps
+    inputs: Tensor  # (n_steps, n_inputs)
+    scaled: Tensor  # (n_steps, n_columns, n_candidates)
+    extras: Tensor  # (n_steps, n_extras), exogenous numbers, a part of the inputs
+    free_extras: Tensor  # the same, as they are in a free run
+    known: Tensor  # (n_steps, n_columns), false for missing values
+
+
+def describe_steps(
+    steps: Steps,
+    missing_before: NDArray[np.bool_],
+    missing: NDArray[np.bool_],
+    extras: NDArray[np.float64],
+    free_extras: NDArray[np.float64],
+    dtype: torch.dtype,
+) -> Described:
+    """Put the statistics of a series and its exogenous numbers together."""
+    scaled, numbers = describe(
+        torch.from_numpy(steps.candidates),
+        torch.from_numpy(steps.origin),
+        torch.from_numpy(steps.scale),
+        torch.from_numpy(steps.size),
+        torch.from_numpy(steps.count.astype(np.float64))[:, None],
+        torch.from_numpy(missing_before.astype(np.float64)),
+    )
+    exogenous = torch.from_numpy(extras).to(dtype)
+    return Described(
+        steps=steps,
+        inputs=torch.cat([numbers.to(dtype), exogenous], dim=1),
+        scaled=scaled.to(dtype),
+        extras=exogenous,
+        free_extras=torch.from_numpy(free_extras).to(dtype),
+        known=torch.from_numpy(~missing),
+    )
+
+
+class StepTable:
+    """All steps of all series, one after the other, each series with its past first."""
+
+    def __init__(
+        self, series: list[Described], lags: tuple[int, ...], device: torch.device
+    ) -> None:
+        self.memory = memory_of(lags)
+        dtype = series[0].inputs.dtype
+
+        def join(name: str, kind: torch.dtype | None = None) -> Tensor:
+            return torch.cat([getattr(each, name) for each in series]).to(device, kind)
+
+        def join_statistic(name: str) -> Tensor:
+            arrays = [getattr(each.steps, name) for each in series]
+            return torch.from_numpy(np.concatenate(arrays)).to(device)
+
+        def join_padded(name: str) -> Tensor:
+            parts = []
+            for each in series:
+                array = getattr(each.steps, name)
+                parts += [np.repeat(each.steps.values[:1], self.memory, axis=0), array]
+            return torch.from_numpy(np.concatenate(parts)).to(device)
+
+        self.inputs, self.scaled = join("inputs"), join("scaled")
+        self.known, self.free_extras = join("known"), join("free_extras")
+        self.origin, self.scale = join_statistic("origin"), join_statistic("scale")
+        self.size, self.count = join_statistic("size"), join_statistic("count")
+        self.fast, self.trend = join_statistic("fast"), join_statistic("trend")
+        self.values = join_statistic("values")
+        self.targets = ((self.values - self.origin) / self.scale).to(dtype)
+        self.padded_values = join_padded("values")
+        self.padded_levels = join_padded("levels")
+        self.lengths = np.array([len(each.inputs) for each in series])
+        self.begins = np.concatenate([[0], np.cumsum(self.lengths)])
+
+    def windows(
+        self,
+        ends: NDArray[np.int64],
+        series: NDArray[np.int64],
+        n_steps: int,
+        horizon: int,
+        n_anchors: int = 1,
+    ) -> dict[str, Any]:
+        """Gather windows of n_steps that end before the places ``ends``.
+
+        The last anchor is ``horizon`` steps before the end; more lie before it. What
+        belongs to anchors has the axes (n_windows, n_anchors, ...).
+        """
+        device = self.inputs.device
+        end = torch.from_numpy(ends).to(device)
+        index = end[:, None] - n_steps + torch.arange(n_steps, device=device)
+        last = n_steps - horizon
+        anchors = np.unique(np.linspace(max(1, last // 4), last, n_anchors).astype(int))
+        anchors = anchors if n_anchors > 1 else np.array([last])
+        start = index[:, anchors]  # (n, n_anchors)
+        pads = torch.from_numpy((series + 1) * self.memory).to(device)
+        past = torch.arange(-self.memory, 0, device=device)
+        past = (start + pads[:, None])[..., None] + past
+        free = start[..., None] + torch.arange(horizon, device=device)
+        state = {  # a dict: skorch keeps its form
+            "values": self.padded_values[past],
+            "levels": self.padded_levels[past],
+            "fast": self.fast[start - 1],
+            "trend": self.trend[start - 1],
+            "scale": self.scale[start],
+            "size": self.size[start],
+            "count": self.count[start][..., None].double(),
+        }
+        dtype = self.inputs.dtype
+        return {
+            "inputs": self.inputs[index],
+            "scaled": self.scaled[index],
+            "targets": self.targets[index],
+            "known": self.known[index],
+            "origin": self.origin[index].to(dtype),
+            "scale": self.scale[index].to(dtype),
+            "anchors": torch.from_numpy(anchors).to(device).expand(len(ends), -1),
+            "state": state,
+            "extras": self.free_extras[free],
+            "truth": self.values[free],
+            "truth_known": self.known[free],
+        }
+
+
+class WindowDataset(torch.utils.data.Dataset[Any]):
+    """Windows that end at given places, drawn at random or all in order.
+
+    ``ends`` are places in the table just after a window's last step, ``series`` says to
+    which series each belongs, and ``lengths`` how many steps it may have.
+    """
+
+    def __init__(
+        self,
+        table: StepTable,
+        ends: NDArray[np.int64],
+        series: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        horizon: int,
+        n_batches: int | None = None,
+        n_anchors: int = 1,
+    ) -> None:
+        self.table, self.ends, self.series = table, ends, series
+        self.lengths, self.horizon, self.n_batches = lengths, horizon, n_batches
+        self.n_anchors = n_anchors
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def iterator(
+        self, batch_size: int, generator: np.random.Generator | None = None
+    ) -> WindowIterator:
+        """Make what gives the batches of one epoch."""
+        return WindowIterator(self, batch_size, generator)
+
+    def batch(self, rows: NDArray[np.int64]) -> Any:
+        """Gather some windows, as long as the shortest of them: (inputs, targets)."""
+        n_steps = int(self.lengths[rows].min())
+        inputs = self.table.windows(
+            self.ends[rows], self.series[rows], n_steps, self.horizon, self.n_anchors
+        )
+        ones = torch.ones(len(rows), device=self.table.inputs.device)
+        return {**inputs, "weights": ones}, ones
+
+
+class WindowIterator:
+    """Batches of windows of similar length; with a generator, a random choice.
+
+    A series is drawn as often as it has windows, but a long one not more than the
+    square root of that says: many short series are not drowned by a long one.
+    """
+
+    def __init__(
+        self,
+        dataset: WindowDataset,
+        batch_size: int,
+        generator: np.random.Generator | None,
+    ) -> None:
+        self.dataset, self.generator = dataset, generator
+        self.batch_size = batch_size
+        wanted = -(-len(dataset) // batch_size)
+        self.n_batches = wanted if generator is None else dataset.n_batches or wanted
+
+    def __len__(self) -> int:
+        return self.dataset.n_batches or self.n_batches
+
+    def __iter__(self) -> Iterator[Any]:
+        n = len(self.dataset)
+        if self.generator is None:
+            rows = np.argsort(self.dataset.lengths, kind="stable")
+            for batch in np.array_split(rows, self.n_batches):
+                yield self.dataset.batch(batch)
+            return
+        n_drawn = self.n_batches * self.batch_size
+        rounds = [self.generator.permutation(n) for _ in range(-(-n_drawn // n))]
+        rows = np.concatenate(rounds)[:n_drawn]
+        if n < self.batch_size:
+            rows = rows[: self.n_batches * n]
+        rows = rows[np.argsort(self.dataset.lengths[rows], kind="stable")]
+        batches = np.array_split(rows, self.n_batches)
+        for place in self.generator.permutation(len(batches)):
+            yield self.dataset.batch(batches[place])
