@@ -79,6 +79,7 @@ class RecurrentEncoder(nn.Module):
         self.forward_layers = stack()
         self.backward_layers = stack() if bidirectional else None
         self.dropout = Dropout(dropout)
+        self.hidden_size = hidden_size
         self.output_size = hidden_size * directions
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -101,10 +102,10 @@ class RecurrentEncoder(nn.Module):
 
         The second axis holds the output and, of an LSTM, the memory cell.
         """
-        weight = self.forward_layers[0].weight_hh_l0
+        weight = next(self.forward_layers[0].parameters())
         n_parts = 2 if isinstance(self.forward_layers[0], nn.LSTM) else 1
-        n_layers, hidden_size = len(self.forward_layers), weight.shape[1]
-        return weight.new_zeros(n_layers, n_parts, n_sequences, hidden_size)
+        shape = (len(self.forward_layers), n_parts, n_sequences, self.hidden_size)
+        return weight.new_zeros(shape)
 
     def advance(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Read further steps: outputs (n_sequences, n_steps, output_size), new state.

@@ -34,7 +34,7 @@ class State(NamedTuple):
     trend: Tensor  # (n, n_columns)
     scale: Tensor  # (n, n_columns)
     size: Tensor  # (n, n_columns)
-    count: Tensor  # (n, 1)
+    n_seen: Tensor  # (n, 1)
 
     def take(self, rows: Tensor) -> State:
         """Pick series, in this order."""
@@ -213,11 +213,11 @@ class AutoregressiveModule(nn.Module):
             read = inputs[:, : int(places[-1]) + 1]
             outputs = self.encoder.advance(read, hidden)[0][:, places].flatten(0, 1)
             ahead = self.look_far(outputs, begin_at(state, hidden), extras, truth)
-            losses = [
+            each = [
                 self.distribution.loss(centre, raw, target, *units)
                 for centre, raw, target, units in ahead
             ]
-            mean = masked_mean(torch.stack(losses, dim=1), truth_known)
+            mean = masked_mean(torch.stack(each, dim=1), truth_known)
             return mean.view(len(inputs), -1).mean(1)
         start = int(places[0])
         context, hidden = self.encoder.advance(inputs[:, :start], hidden)
@@ -260,7 +260,7 @@ class Walker:
     def __init__(self, module: AutoregressiveModule, state: State) -> None:
         self.module, self.lags = module, module.config["lags"]
         self.hidden, self.fast, self.trend = state.hidden, state.fast, state.trend
-        self.scale, self.size, self.count = state.scale, state.size, state.count
+        self.scale, self.size, self.n_seen = state.scale, state.size, state.n_seen
         self.values = list(state.values.unbind(1))
         self.levels = list(state.levels.unbind(1))
 
@@ -307,27 +307,25 @@ class Walker:
             self.levels[-1],
             self.scale,
             self.size,
-            self.count,
+            self.n_seen,
             torch.zeros_like(self.fast),
         )
         inputs = torch.cat([numbers.to(extra.dtype), extra], dim=-1)
-        outputs, self.hidden = self.module.encoder.advance(
-            inputs[:, None], self.hidden
-        )
+        outputs, self.hidden = self.module.encoder.advance(inputs[:, None], self.hidden)
         return outputs[:, 0], scaled
 
     def push(self, new: Tensor) -> None:
         """Take a value for what came."""
-        self.count = self.count + 1
+        self.n_seen = self.n_seen + 1
         change = new - self.values[-1]
-        self.trend = self.trend + weight("trend", self.count - 1) * (
+        self.trend = self.trend + weight("trend", self.n_seen - 1) * (
             change - self.trend
         )
-        self.fast = self.fast + weight("fast", self.count) * (new - self.fast)
+        self.fast = self.fast + weight("fast", self.n_seen) * (new - self.fast)
         slow = self.levels[-1]
         del self.values[0], self.levels[0]
         self.values.append(new)
-        self.levels.append(slow + weight("slow", self.count) * (new - slow))
+        self.levels.append(slow + weight("slow", self.n_seen) * (new - slow))
 
 
 def roll(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -18,14 +19,17 @@ from sklearn.utils._param_validation import (
 from sktime.forecasting.base import BaseForecaster
 
 from skrnn._params import CONSTRAINTS, spawn_seeds
+from skrnn.forecasting._exogenous import Exogenous, frames_of
+from skrnn.forecasting._levels import n_candidates
 from skrnn.forecasting._panels import (
-    Exogenous,
     Series,
     check_frame,
     join_rows,
+    later,
     split_series,
 )
-from skrnn.forecasting._times import calendar, future, locate, seasons_of
+from skrnn.forecasting._plan import check_seasons, make_plan
+from skrnn.forecasting._times import future, locate
 
 __all__ = ["BaseRecurrentForecaster"]
 
@@ -39,10 +43,12 @@ SHARED |= {"net_params", "random_state", "verbose"}
 _COUNT = Interval(Integral, 1, None, closed="left")
 
 
-class BaseRecurrentForecaster(BaseForecaster):  # type: ignore[misc]  # sktime: no types
+class BaseRecurrentForecaster(BaseForecaster):
     """Fit one autoregressive network to all series, and roll it out."""
 
     _cell: ClassVar[str]
+    network_: Any
+    exogenous_: Exogenous
     _config: ClassVar[dict[str, Any]] = {"remember_data": False}
     _tags: ClassVar[dict[str, Any]] = {
         "authors": ["skrnn developers"],
@@ -156,6 +162,51 @@ class BaseRecurrentForecaster(BaseForecaster):  # type: ignore[misc]  # sktime: 
 
     # --- sktime's doors -----------------------------------------------------------
 
+    def fit(self, y: Any, X: Any = None, fh: Any = None) -> Self:
+        """Train the network, unless it was pretrained, and read the series.
+
+        Parameters
+        ----------
+        y : Series or DataFrame, or DataFrame with a MultiIndex (series, time)
+            One or more columns of one series, or of each series of a panel or of a
+            hierarchy. May hold NaN.
+        X : DataFrame with the times of y, or None, default=None
+            Exogenous columns: numbers, or anything else for categories.
+        fh : int, list, ForecastingHorizon or None, default=None
+            The steps to forecast. May be given to ``predict`` instead.
+
+        Returns
+        -------
+        self : object
+            The fitted forecaster.
+        """
+        with all_or_nothing(self):
+            return super().fit(y, X=X, fh=fh)  # type: ignore[no-any-return]
+
+    def update(self, y: Any, X: Any = None, update_params: bool = True) -> Self:
+        """Read new values, and by default train a little further.
+
+        Parameters
+        ----------
+        y : like y in fit
+            Values after those seen; those seen before are passed over, series that are
+            new are read from their beginning.
+        X : DataFrame with the times of y, or None, default=None
+            The columns that ``fit`` had.
+        update_params : bool, default=True
+            Whether to train further, for a tenth of the epochs at a tenth of ``lr``.
+            False costs only the reading of the new values.
+
+        Returns
+        -------
+        self : object
+            The forecaster.
+        """
+        with all_or_nothing(self):
+            return super().update(  # type: ignore[no-any-return]
+                y, X=X, update_params=update_params
+            )
+
     def _check_X_y(self, X: Any = None, y: Any = None, **options: Any) -> Any:
         """Say what is wrong with times before sktime says that a type is wrong."""
         check_frame(y, "y")
@@ -164,7 +215,7 @@ class BaseRecurrentForecaster(BaseForecaster):  # type: ignore[misc]  # sktime: 
 
     def _fit(self, y: Any, X: Any, fh: Any) -> Any:
         self._check_params()
-        series = self._read_series(y)
+        series = self._split(y)
         if not hasattr(self, "network_"):  # not pretrained
             self._learn(series, X, fh)
         self._check_columns(y)
@@ -174,21 +225,23 @@ class BaseRecurrentForecaster(BaseForecaster):  # type: ignore[misc]  # sktime: 
         self._series: list[Series] = []
         self._extras: list[NDArray[np.float64]] = []
         self._standings: list[Any] = []
+        self._told: list[NDArray[np.float64]] = []
         self._read_on(series, X)
         return self
 
     def _pretrain(self, y: Any, X: Any = None, fh: Any = None) -> Any:
         self._check_params()
-        self._learn(self._read_series(y), X, fh)
+        self._learn(self._split(y), X, fh)
         return self
 
     def _pretrain_update(self, y: Any, X: Any = None, fh: Any = None) -> Any:
-        self._learn(self._read_series(y), X, fh)
+        self._learn(self._split(y), X, fh)
         return self
 
     def _update(self, y: Any, X: Any = None, update_params: bool = True) -> Any:
         self._check_columns(y)
-        self._read_on(self._read_series(y, self._frequency()), X)
+        freq = getattr(self._series[0].index, "freq", None)
+        self._read_on(self._split(y, freq), X)
         if update_params:
             self._learn_more()
         return self
@@ -236,31 +289,24 @@ class BaseRecurrentForecaster(BaseForecaster):  # type: ignore[misc]  # sktime: 
             self.get_params(deep=False),
             caller_name=type(self).__name__,
         )
-        seasons = self.sp if isinstance(self.sp, tuple | list) else ()
-        for season in seasons:
-            if not isinstance(season, Integral) or season < 1:
-                raise ValueError(
-                    f"sp={self.sp!r} holds {season!r}, expected whole numbers of steps "
-                    "from 1 on, the most important season first."
-                )
+        check_seasons(self.sp)
 
-    def _read_series(self, y: Any, freq: Any = None) -> list[Series]:
+    def _split(self, y: Any, freq: Any = None) -> list[Series]:
+        """Take y apart, and look whether its values suit the parameters."""
         series = split_series(y, freq)
-        smallest = min(float(np.nanmin(each.values, initial=0.0)) for each in series)
-        if self.loss in COUNTS:
-            for each in series:
-                known = each.values[~np.isnan(each.values)]
-                wrong = (known < 0) | (known != np.floor(known))
-                if wrong.any():
-                    raise ValueError(
-                        f"loss={self.loss!r} is for counts, but {each.where} holds "
-                        f"{known[wrong][0]}: use loss='student_t' or 'quantile'."
-                    )
-        if self.log is True and smallest <= -1:
-            raise ValueError(
-                f"log=True needs values above -1, but y goes down to {smallest:.4g}: "
-                "use log=False or 'auto'."
-            )
+        for each in series:
+            known = each.values[~np.isnan(each.values)]
+            wrong = (known < 0) | (known != np.floor(known))
+            if self.loss in COUNTS and wrong.any():
+                raise ValueError(
+                    f"loss={self.loss!r} is for counts, but {each.where} holds "
+                    f"{known[wrong][0]}: use loss='student_t' or 'quantile'."
+                )
+            if self.log is True and (known <= -1).any():
+                raise ValueError(
+                    f"log=True needs values above -1, but {each.where} holds "
+                    f"{known.min():.4g}: use log=False or 'auto'."
+                )
         return series
 
     def _check_columns(self, y: Any) -> None:
@@ -273,69 +319,48 @@ class BaseRecurrentForecaster(BaseForecaster):  # type: ignore[misc]  # sktime: 
 
     def _learn(self, series: list[Series], X: Any, fh: Any) -> None:
         """Choose what the data ask for, and train."""
-        lengths = np.array([len(each.values) for each in series])
-        if lengths.max() < 4:
+        longest = max(len(each.values) for each in series)
+        if longest < 4:
             raise ValueError(
-                f"y has {lengths.max()} values in its longest series, and a network "
-                "needs at least 4 to learn from. Use a longer series, or pretrain on a "
-                "panel of others."
+                f"y has {longest} values in its longest series, and a network needs at "
+                "least 4 to learn from. Use a longer series, or pretrain on a panel of "
+                "others."
             )
         again = hasattr(self, "network_")
         if not again:
-            self.exogenous_ = (
-                None if X is None else Exogenous(X, self.past_only, self.static)
-            )
-            if X is None and (self.past_only or self.static):
-                raise ValueError("past_only and static name columns of X: pass X.")
-        extras = [each for each, _ in self._read_extras(series, X)]
+            self.exogenous_ = Exogenous(X, self.past_only, self.static)
+        frames = frames_of(X)
+        extras = [self.exogenous_.seen(each, frames)[0] for each in series]
         network = self.network_ if again else self._plan(series, extras, fh)
         self.network_ = self._train(network, series, extras, self.max_epochs, self.lr)
 
     def _plan(
         self, series: list[Series], extras: list[NDArray[np.float64]], fh: Any
     ) -> Any:
-        """Choose season, lags, context, horizon and transformation from the data."""
         from skrnn.forecasting._network import Network
 
-        lengths = np.array([len(each.values) for each in series])
-        typical, longest = int(np.median(lengths)), int(lengths.max())
-        given = self.sp if self.sp is not None else seasons_of(series[0].index)
-        seasons = (
-            [int(given)] if isinstance(given, Integral) else [int(s) for s in given]
-        )
-        season = seasons[0] if typical >= seasons[0] + 4 else 1
-        further = [2 * season, *seasons[1:]] if season > 1 else []
-        lags = [season]
-        lags += [lag for lag in further if lag not in lags and typical >= 2 * lag]
         horizon = self.horizon
         if horizon is None and fh is not None:
-            steps = locate(fh, series[0].index, series[0].where)
-            horizon = int(steps.max()) if steps.max() > 0 else None
-        if horizon is None:
-            horizon = min(max(season, 6), 24)
-        horizon = max(1, min(horizon, typical // 4, (longest - 2) // 2))
-        context = self.context_length or min(max(2 * season, 2 * horizon, 12), 512)
-        past = self._past_places(extras[0].shape[1])
-        n_candidates = 4 + (season > 1) + sum(
-            (place > 0) + (lag > 1) for place, lag in enumerate(lags)
-        )
-        log = self.log
-        if log == "auto":
-            log = self.loss not in COUNTS and grows_with_level(series, season)
+            farthest = int(locate(fh, series[0].index, series[0].where).max())
+            horizon = farthest if farthest > 0 else None
+        log = False if self.loss in COUNTS else self.log
+        plan = make_plan(series, self.sp, horizon, self.context_length, log)
+        n_extras = extras[0].shape[1]
         config = {
             "cell": self._cell,
             "n_columns": series[0].values.shape[1],
-            "n_candidates": n_candidates,
-            "n_extras": extras[0].shape[1],
-            "lags": tuple(lags),
-            "n_ahead": horizon if self.strategy == "direct" else 1,
+            "n_candidates": n_candidates(plan.lags),
+            "n_extras": n_extras,
+            "lags": plan.lags,
+            "n_ahead": plan.horizon if self.strategy == "direct" else 1,
             "loss": self.loss,
             "hidden_size": int(self.hidden_size),
             "num_layers": int(self.num_layers),
             "dropout": float(self.dropout),
             "dtype": self.dtype,
         }
-        return Network(config, tuple(lags), bool(log), horizon, int(context), past)
+        past = list(range(n_extras - self.exogenous_.n_past, n_extras))
+        return Network(config, *plan, past)
 
     def _train(
         self,
@@ -345,9 +370,9 @@ class BaseRecurrentForecaster(BaseForecaster):  # type: ignore[misc]  # sktime: 
         max_epochs: int,
         lr: float,
     ) -> Any:
-        from skrnn._devices import resolve_device
         from skrnn._training import Settings
-        from skrnn.forecasting._network import History, train
+        from skrnn.forecasting._learning import train
+        from skrnn.forecasting._network import History
 
         settings = Settings(
             loss=own_loss,
@@ -358,7 +383,7 @@ class BaseRecurrentForecaster(BaseForecaster):  # type: ignore[misc]  # sktime: 
             max_grad_norm=self.max_grad_norm,
             max_epochs=int(max_epochs),
             batch_size=int(self.batch_size),
-            device=resolve_device(self.device),
+            device=self._device(),
             verbose=int(self.verbose),
             callbacks=self.callbacks,
             net_params=self.net_params,
@@ -368,26 +393,28 @@ class BaseRecurrentForecaster(BaseForecaster):  # type: ignore[misc]  # sktime: 
         histories = [
             History(each.values, extra)
             for each, extra in zip(series, extras, strict=True)
-            if not np.isnan(each.values).all()
+            if len(each.values) >= network.horizon + 2
+            and not np.isnan(each.values).all()
         ]
+        if not histories:
+            raise ValueError(
+                "y holds no series that a network can learn from: all are shorter than "
+                f"{network.horizon + 2} values, or all of their values are missing."
+            )
         return train(network, histories, settings)
 
     def _learn_more(self) -> None:
         """Train a little further on all values seen, at a tenth of the rate."""
-        long_enough = [
-            place
-            for place, each in enumerate(self._series)
-            if len(each.values) >= self.network_.horizon + 2
-        ]
-        if not long_enough:
+        if max(len(each.values) for each in self._series) < self.network_.horizon + 2:
             return
-        series = [self._series[place] for place in long_enough]
-        extras = [self._extras[place] for place in long_enough]
         epochs = max(1, int(self.max_epochs) // 10)
         self.network_ = self._train(
-            self.network_, series, extras, epochs, self.lr / 10
+            self.network_, self._series, self._extras, epochs, self.lr / 10
         )
-        self._read_again()
+        self._standings = [
+            self._read(each, extra)
+            for each, extra in zip(self._series, self._extras, strict=True)
+        ]
 
     # --- reading ------------------------------------------------------------------
 
@@ -396,117 +423,62 @@ class BaseRecurrentForecaster(BaseForecaster):  # type: ignore[misc]  # sktime: 
 
         return resolve_device(self.device)
 
-    def _frequency(self) -> Any:
-        return getattr(self._series[0].index, "freq", None)
+    def _read(self, series: Series, extra: NDArray[np.float64]) -> Any:
+        """Read one series from its beginning: where it stands."""
+        from skrnn.forecasting._network import History, read_on
 
-    def _past_places(self, n_extras: int) -> list[int]:
-        """Places of the numbers that are known for the past only."""
-        if self.exogenous_ is None or not self.exogenous_.past_only:
-            return []
-        width = sum(map(self.exogenous_.width_of, self.exogenous_.past_only)) + 1
-        return list(range(n_extras - width, n_extras))
-
-    def _read_extras(
-        self, series: list[Series], X: Any, previous: dict[Any, Any] | None = None
-    ) -> list[tuple[NDArray[np.float64], Any]]:
-        """Exogenous numbers of each step, and the last past-only ones of each series.
-
-        In this order: calendar, known columns of X, static ones, and past-only ones of
-        the step before with a number that says whether they are known.
-        """
-        exogenous = self.exogenous_
-        if exogenous is None:
-            if X is not None and hasattr(self, "network_"):
-                warnings.warn(
-                    "X is ignored: the network was fitted without X.",
-                    UserWarning,
-                    stacklevel=2,
-                )
-            return [(calendar(each.index), None) for each in series]
-        if X is None:
-            raise ValueError(
-                f"The network was fitted with the columns {exogenous.columns} of X: "
-                "pass X for these times too."
-            )
-        frames = rows_of_series(X)
-        known = [
-            name
-            for name in exogenous.columns
-            if name not in exogenous.past_only and name not in exogenous.static
-        ]
-        found = []
-        for each in series:
-            frame = align(frames, each, "fit or update")
-            parts = [calendar(each.index), exogenous.read(frame, known)]
-            parts.append(exogenous.read(frame, exogenous.static))
-            last = None
-            if exogenous.past_only:
-                past = exogenous.read(frame, exogenous.past_only)
-                past = np.concatenate([past, np.ones((len(past), 1))], axis=1)
-                first = (previous or {}).get(each.key)
-                first = np.zeros(past.shape[1]) if first is None else first
-                parts.append(np.concatenate([first[None], past[:-1]]))
-                last = past[-1]
-            found.append((np.concatenate(parts, axis=1), last))
-        return found
+        history = [History(series.values, extra)]
+        return read_on(self.network_, history, None, self._device())[0][0]
 
     def _read_on(self, series: list[Series], X: Any) -> None:
         """Read new series, and the new values of known ones, from where they stand."""
         from skrnn.forecasting._network import History, read_on
 
+        if X is not None and not self.exogenous_.columns:
+            warnings.warn(
+                "X is ignored: the network was fitted without X.",
+                UserWarning,
+                stacklevel=2,
+            )
+        frames, device = frames_of(X), self._device()
+        self._series, self._extras = list(self._series), list(self._extras)
+        self._standings, self._told = list(self._standings), list(self._told)
         places = {each.key: place for place, each in enumerate(self._series)}
         fresh = [each for each in series if each.key not in places]
-        later = [
-            part
+        more = [
+            later(self._series[places[each.key]], each)
             for each in series
             if each.key in places
-            for part in [after(self._series[places[each.key]], each)]
-            if len(part.values)
         ]
+        more = [each for each in more if len(each.values)]
         if fresh:
-            extras = self._read_extras(fresh, X)
+            seen = [self.exogenous_.seen(each, frames) for each in fresh]
             histories = [
                 History(each.values, extra)
-                for each, (extra, _) in zip(fresh, extras, strict=True)
+                for each, (extra, _) in zip(fresh, seen, strict=True)
             ]
-            standings, _, _ = read_on(self.network_, histories, None, self._device())
             self._series += fresh
-            self._extras += [extra for extra, _ in extras]
-            self._standings += standings
-            self._last_past = {
-                **getattr(self, "_last_past", {}),
-                **{e.key: last for e, (_, last) in zip(fresh, extras, strict=True)},
-            }
-        if not later:
-            return
-        extras = self._read_extras(later, X, self._last_past)
-        histories = [
-            History(each.values, extra)
-            for each, (extra, _) in zip(later, extras, strict=True)
-        ]
-        before = [self._standings[places[each.key]] for each in later]
-        standings, _, _ = read_on(self.network_, histories, before, self._device())
-        for each, (extra, last), standing in zip(later, extras, standings, strict=True):
-            place = places[each.key]
-            old = self._series[place]
-            self._series[place] = Series(
-                old.key,
-                join_times(old.index, each.index),
-                np.concatenate([old.values, each.values]),
-            )
-            self._extras[place] = np.concatenate([self._extras[place], extra])
-            self._standings[place] = standing
-            self._last_past[each.key] = last
-
-    def _read_again(self) -> None:
-        """Encode all that was seen anew, after the weights have changed."""
-        from skrnn.forecasting._network import History, read_on
-
-        histories = [
-            History(each.values, extra)
-            for each, extra in zip(self._series, self._extras, strict=True)
-        ]
-        self._standings, _, _ = read_on(self.network_, histories, None, self._device())
+            self._extras += [extra for extra, _ in seen]
+            self._told += [told for _, told in seen]
+            self._standings += read_on(self.network_, histories, None, device)[0]
+        if more:
+            at = [places[each.key] for each in more]
+            seen = [
+                self.exogenous_.seen(each, frames, self._told[place])
+                for each, place in zip(more, at, strict=True)
+            ]
+            histories = [
+                History(each.values, extra)
+                for each, (extra, _) in zip(more, seen, strict=True)
+            ]
+            before = [self._standings[place] for place in at]
+            standings = read_on(self.network_, histories, before, device)[0]
+            for place, each, (extra, told), standing in zip(
+                at, more, seen, standings, strict=True
+            ):
+                self._series[place] = self._series[place].append(each)
+                self._extras[place] = np.concatenate([self._extras[place], extra])
+                self._told[place], self._standings[place] = told, standing
 
     # --- forecasting --------------------------------------------------------------
 
@@ -517,56 +489,49 @@ class BaseRecurrentForecaster(BaseForecaster):  # type: ignore[misc]  # sktime: 
         n_paths: int,
         reduce: Callable[[NDArray[np.float64]], NDArray[np.float64]],
     ) -> tuple[NDArray[np.float64], Any]:
-        """What ``reduce`` makes of each time of fh: (n_times, ...), and the index."""
-        from skrnn.forecasting._network import History, look_back, read_on, walk
+        """Give what ``reduce`` makes of each time of fh, (n_times, ...), and the index.
 
-        device, network = self._device(), self.network_
-        frames = None if X is None or self.exogenous_ is None else rows_of_series(X)
+        ``reduce`` maps draws (n_paths, n_columns), or the point forecast (1,
+        n_columns), of one time to an array.
+        """
+        from skrnn.forecasting._network import walk
+
+        frames = frames_of(X)
         now = self._at_cutoff()
         steps = [locate(fh, each.index, each.where) for each, _, _ in now]
-        keys, standings, ahead, wanted = [], [], [], []
-        for (each, _, standing), wish in zip(now, steps, strict=True):
-            if wish.max() > 0:
-                keys.append(each.key)
-                standings.append(standing)
-                ahead.append(self._future_extras(each, int(wish.max()), frames))
-                wanted.append(wish[wish > 0] - 1)
-        walked = iter(
-            walk(
-                network, keys, standings, ahead, wanted, reduce, n_paths, self._seed,
-                device,
+        going = [place for place, wish in enumerate(steps) if wish.max(initial=0) > 0]
+        ahead = []
+        for place in going:
+            each, extra, _ = now[place]
+            times = future(each.index, int(steps[place].max()), each.where)
+            coming = Series(each.key, times, np.empty((len(times), 0)))
+            ahead.append(self.exogenous_.ahead(coming, frames, extra[-1]))
+        how = (reduce, n_paths, self._seed, self._device())
+        walked = dict(
+            zip(
+                going,
+                walk(
+                    self.network_,
+                    [now[place][0].key for place in going],
+                    [now[place][2] for place in going],
+                    ahead,
+                    [steps[place][steps[place] > 0] - 1 for place in going],
+                    *how,
+                ),
+                strict=True,
             )
-            if keys
-            else []
         )
         values, times = [], []
-        for (each, extra, _), wish in zip(now, steps, strict=True):
-            n_seen = len(each.values)
-            if (wish <= -n_seen).any():
-                raise ValueError(
-                    f"fh asks for {-int(wish.min())} steps before the last value of "
-                    f"{each.where}, which has only {n_seen} values."
-                )
-            parts = np.flatnonzero(wish <= 0), np.flatnonzero(wish > 0)
-            found: list[NDArray[np.float64]] = []
-            if len(parts[0]):
-                history = [History(each.values, extra)]
-                _, described, outputs = read_on(network, history, None, device)
-                places = wish[parts[0]] + n_seen - 1
-                found.append(
-                    look_back(
-                        network, each.key, described[0], outputs[0], places, reduce,
-                        n_paths, self._seed, device,
-                    )
-                )
-            if len(parts[1]):
-                found.append(next(walked))
-            order = np.argsort(np.concatenate(parts), kind="stable")
-            values.append(np.concatenate(found)[order])
-            everything = each.index.append(
-                future(each.index, int(max(wish.max(), 0)), each.where)
+        for place, ((each, extra, _), wish) in enumerate(zip(now, steps, strict=True)):
+            found = [self._look_back(each, extra, wish[wish <= 0], how)]
+            found += [walked[place]] if place in walked else []
+            order = np.concatenate(
+                [np.flatnonzero(wish <= 0), np.flatnonzero(wish > 0)]
             )
-            times.append(everything[wish + n_seen - 1])
+            values.append(np.concatenate(found)[np.argsort(order)])
+            farthest = int(max(wish.max(initial=0), 0))
+            everything = each.index.append(future(each.index, farthest, each.where))
+            times.append(everything[wish + len(each.values) - 1])
         results = np.concatenate(values)
         if not np.isfinite(results).all():
             warnings.warn(
@@ -577,59 +542,49 @@ class BaseRecurrentForecaster(BaseForecaster):  # type: ignore[misc]  # sktime: 
             )
         return results, join_rows([each.key for each, _, _ in now], times, self._names)
 
+    def _look_back(
+        self, series: Series, extra: NDArray[np.float64], wish: Any, how: Any
+    ) -> NDArray[np.float64]:
+        """Forecasts of known times, (n_times, ...), each one step ahead."""
+        from skrnn.forecasting._network import History, look_back, read_on
+
+        reduce, n_paths, _, device = how
+        if len(wish) == 0:
+            shape = (max(1, n_paths), self.network_.config["n_columns"])
+            return np.empty((0, *reduce(np.zeros(shape)).shape))
+        n_seen = len(series.values)
+        if (wish <= -n_seen).any():
+            raise ValueError(
+                f"fh asks for {-int(wish.min())} steps before the last value of "
+                f"{series.where}, which has only {n_seen} values."
+            )
+        history = [History(series.values, extra)]
+        _, described, outputs = read_on(self.network_, history, None, device)
+        return look_back(
+            self.network_,
+            series.key,
+            described[0],
+            outputs[0],
+            wish + n_seen - 1,
+            *how,
+        )
+
     def _at_cutoff(self) -> list[tuple[Series, NDArray[np.float64], Any]]:
         """Series, exogenous numbers and standings as of the cutoff.
 
         The cutoff stands before the last value where sktime has set it back.
         """
-        from skrnn.forecasting._network import History, read_on
-
         now = []
-        cutoff = self.cutoff[0]
         for each, extra, standing in zip(
             self._series, self._extras, self._standings, strict=True
         ):
-            n_seen = int(each.index.searchsorted(cutoff, side="right"))
+            n_seen = int(each.index.searchsorted(self.cutoff[0], side="right"))
             if 0 < n_seen < len(each.values):
-                values, extra = each.values[:n_seen], extra[:n_seen]
-                each = Series(each.key, each.index[:n_seen], values)
-                standing = read_on(
-                    self.network_, [History(values, extra)], None, self._device()
-                )[0][0]
-            now.append((each, extra, standing))
+                part, extra = each.until(n_seen), extra[:n_seen]
+                now.append((part, extra, self._read(part, extra)))
+            else:
+                now.append((each, extra, standing))
         return now
-
-    def _future_extras(
-        self, series: Series, n_steps: int, frames: Any
-    ) -> NDArray[np.float64]:
-        """Exogenous numbers (n_steps, n_extras) of the times after a series."""
-        index = future(series.index, n_steps, series.where)
-        exogenous = self.exogenous_
-        if exogenous is None:
-            return calendar(index)
-        known = [
-            name
-            for name in exogenous.columns
-            if name not in exogenous.past_only and name not in exogenous.static
-        ]
-        parts = [calendar(index)]
-        if known:
-            if frames is None:
-                raise ValueError(
-                    f"X is needed to predict: the network was fitted with the columns "
-                    f"{known}. Pass X for {index[0]} to {index[-1]}, or name columns "
-                    "that are not known ahead in past_only."
-                )
-            frame = align(frames, series._replace(index=index), "predict")
-            parts.append(exogenous.read(frame, known))
-        n_static = sum(map(exogenous.width_of, exogenous.static))
-        n_past = len(self._past_places(self.network_.config["n_extras"]))
-        last = self._extras[[each.key for each in self._series].index(series.key)][-1]
-        if n_static:
-            start = len(last) - n_past - n_static
-            parts.append(np.repeat(last[None, start : start + n_static], n_steps, 0))
-        parts.append(np.zeros((n_steps, n_past)))
-        return np.concatenate(parts, axis=1)
 
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
@@ -645,7 +600,7 @@ class BaseRecurrentForecaster(BaseForecaster):  # type: ignore[misc]  # sktime: 
         params : list of dict
             Parameters for the constructor.
         """
-        quick = {"hidden_size": 4, "max_epochs": 1, "num_samples": 10}
+        quick: dict[str, Any] = {"hidden_size": 4, "max_epochs": 1, "num_samples": 10}
         quick |= {"random_state": 0, "device": "cpu", "early_stopping": False}
         return [
             quick,
@@ -655,92 +610,18 @@ class BaseRecurrentForecaster(BaseForecaster):  # type: ignore[misc]  # sktime: 
         ]
 
 
+@contextmanager
+def all_or_nothing(forecaster: Any) -> Iterator[None]:
+    """Give a forecaster back all that it knew, if what is done to it fails."""
+    before = dict(vars(forecaster))
+    try:
+        yield
+    except BaseException:
+        vars(forecaster).clear()
+        vars(forecaster).update(before)
+        raise
+
+
 def own_loss(outputs: Any, targets: Any) -> Any:
-    """The module gives the losses of windows itself."""
+    """Take what the module gives, which is the loss of each window."""
     return outputs
-
-
-def grows_with_level(series: list[Series], season: int) -> bool:
-    """Whether the spread of values grows with their level more than by its root.
-
-    Regresses the log of the standard deviation of each season on the log of its mean
-    (Guerrero, 1993, doi:10.1002/for.3980120104): a slope above 1/2 asks for a
-    logarithm. Only for values that are never negative.
-    """
-    slopes = []
-    for each in series[:500]:
-        for column in each.values.T:
-            known = column[~np.isnan(column)]
-            if len(known) and known.min() < 0:
-                return False
-            width = max(season, 4)
-            parts = known[: len(known) // width * width].reshape(-1, width)
-            means, spreads = parts.mean(axis=1), parts.std(axis=1)
-            good = (means > 0) & (spreads > 0)
-            if good.sum() < 3 or means[good].max() < 10:
-                continue
-            x, z = np.log(means[good]), np.log(spreads[good])
-            if x.std() > 0.1:
-                slopes.append(float(np.polyfit(x, z, 1)[0]))
-    return bool(slopes) and float(np.median(slopes)) > 0.5
-
-
-def rows_of_series(X: Any) -> dict[Any, pd.DataFrame]:
-    """Rows of X of each series, by time."""
-    from skrnn.forecasting._panels import groups_of
-
-    return {
-        key: X.iloc[rows].set_axis(X.index[rows].get_level_values(-1), axis=0)
-        for key, rows in groups_of(X.index)
-    }
-
-
-def align(frames: dict[Any, pd.DataFrame], series: Series, step: str) -> pd.DataFrame:
-    """Take the rows of X that belong to the times of a series."""
-    if series.key not in frames:
-        raise ValueError(
-            f"X has no rows for {series.where}, which y has: its series are "
-            f"{list(frames)[:5]}."
-        )
-    frame = frames[series.key]
-    places = frame.index.get_indexer(series.index)
-    if (places < 0).any():
-        absent = series.index[places < 0]
-        raise ValueError(
-            f"X has no row for {len(absent)} of the {len(series.index)} times of "
-            f"{series.where} that {step} needs: {', '.join(map(str, absent[:3]))}"
-            f"{', ...' if len(absent) > 3 else ''}. A forecast goes step by step: pass "
-            "X for every time up to the last one asked for."
-        )
-    return frame.iloc[places]
-
-
-def after(old: Series, new: Series) -> Series:
-    """Take the values of ``new`` that come after ``old``; gaps between are NaN."""
-    n_old = int(new.index.searchsorted(old.index[-1], side="right"))
-    index, values = new.index[n_old:], new.values[n_old:]
-    if len(index) == 0:
-        return Series(old.key, index, values)
-    n_steps = 16
-    grid = future(old.index, n_steps, old.where)
-    while grid[-1] < index[-1]:
-        n_steps *= 2
-        grid = future(old.index, n_steps, old.where)
-    places = grid.get_indexer(index)
-    if (places < 0).any():
-        raise ValueError(
-            f"{old.where} goes on at {index[places < 0][0]}, which is no step of "
-            f"{old.index.freq} after {old.index[-1]}."
-        )
-    filled = np.full((places[-1] + 1, values.shape[1]), np.nan)
-    filled[places] = values
-    return Series(old.key, grid[: places[-1] + 1], filled)
-
-
-def join_times(old: Any, new: Any) -> Any:
-    """Append times and keep their frequency."""
-    joined = old.append(new)
-    freq = getattr(old, "freq", None)
-    if isinstance(joined, pd.DatetimeIndex) and freq is not None:
-        joined = pd.DatetimeIndex(joined, freq=freq)
-    return joined

@@ -34,16 +34,21 @@ class Head(ABC):
     counts = False
 
     @abstractmethod
-    def loss(self, centre: Tensor, raw: Tensor, target: Tensor, *units: Tensor) -> Tensor:
+    def loss(
+        self, centre: Tensor, raw: Tensor, target: Tensor, *units: Tensor
+    ) -> Tensor:
         """Loss of each target; ``units`` are the origin and the scale."""
 
     @abstractmethod
-    def sample(self, centre: Tensor, raw: Tensor, uniform: Tensor, *units: Tensor) -> Tensor:
+    def sample(
+        self, centre: Tensor, raw: Tensor, uniform: Tensor, *units: Tensor
+    ) -> Tensor:
         """Turn uniform numbers (..., n_uniforms) into draws."""
 
     def point(self, centre: Tensor, raw: Tensor, *units: Tensor) -> Tensor:
         """Median (Normal, Student t, quantiles) or mean (counts)."""
-        return centre + raw[..., 0]
+        median: Tensor = centre + raw[..., 0]
+        return median
 
 
 class Normal(Head):
@@ -51,13 +56,18 @@ class Normal(Head):
 
     n_raw = 2
 
-    def loss(self, centre: Tensor, raw: Tensor, target: Tensor, *units: Tensor) -> Tensor:
+    def loss(
+        self, centre: Tensor, raw: Tensor, target: Tensor, *units: Tensor
+    ) -> Tensor:
         """Negative log-likelihood."""
         spread = spread_of(raw[..., 1])
         error = (target - self.point(centre, raw)) / spread
-        return 0.5 * error.square() + spread.log() + 0.5 * math.log(2 * math.pi)
+        losses: Tensor = 0.5 * error.square() + spread.log() + 0.5 * math.log(math.tau)
+        return losses
 
-    def sample(self, centre: Tensor, raw: Tensor, uniform: Tensor, *units: Tensor) -> Tensor:
+    def sample(
+        self, centre: Tensor, raw: Tensor, uniform: Tensor, *units: Tensor
+    ) -> Tensor:
         """By the inverse of the distribution function."""
         normal = torch.special.ndtri(uniform[..., 0])
         return self.point(centre, raw) + spread_of(raw[..., 1]) * normal
@@ -74,7 +84,9 @@ class StudentT(Head):
         """Degrees of freedom; 6 before training."""
         return 2.0 + functional.softplus(raw[..., 2] + 3.98)
 
-    def loss(self, centre: Tensor, raw: Tensor, target: Tensor, *units: Tensor) -> Tensor:
+    def loss(
+        self, centre: Tensor, raw: Tensor, target: Tensor, *units: Tensor
+    ) -> Tensor:
         """Negative log-likelihood."""
         spread, freedom = spread_of(raw[..., 1]), self.freedom(raw)
         error = (target - self.point(centre, raw)) / spread
@@ -86,7 +98,9 @@ class StudentT(Head):
         tail = 0.5 * (freedom + 1) * torch.log1p(error.square() / freedom)
         return constant + spread.log() + tail
 
-    def sample(self, centre: Tensor, raw: Tensor, uniform: Tensor, *units: Tensor) -> Tensor:
+    def sample(
+        self, centre: Tensor, raw: Tensor, uniform: Tensor, *units: Tensor
+    ) -> Tensor:
         """By Bailey's polar method (1994, doi:10.1090/S0025-5718-1994-1203004-X)."""
         freedom = self.freedom(raw)
         radius = (freedom * torch.expm1(-2 / freedom * uniform[..., 0].log())).sqrt()
@@ -110,13 +124,20 @@ class Quantiles(Head):
         above = steps[..., middle:].cumsum(-1)
         return torch.cat([median - below, median, median + above], dim=-1)
 
-    def loss(self, centre: Tensor, raw: Tensor, target: Tensor, *units: Tensor) -> Tensor:
+    def loss(
+        self, centre: Tensor, raw: Tensor, target: Tensor, *units: Tensor
+    ) -> Tensor:
         """Twice the mean pinball loss, so that the median alone gives the error."""
         levels = raw.new_tensor(self.levels)
         error = target[..., None] - self.quantiles(centre, raw)
-        return 2 * torch.maximum(levels * error, (levels - 1) * error).mean(-1)
+        losses: Tensor = 2 * torch.maximum(levels * error, (levels - 1) * error).mean(
+            -1
+        )
+        return losses
 
-    def sample(self, centre: Tensor, raw: Tensor, uniform: Tensor, *units: Tensor) -> Tensor:
+    def sample(
+        self, centre: Tensor, raw: Tensor, uniform: Tensor, *units: Tensor
+    ) -> Tensor:
         """By the inverse of the distribution function."""
         quantiles, level = self.quantiles(centre, raw), uniform[..., :1]
         levels = raw.new_tensor(self.levels)
@@ -126,13 +147,15 @@ class Quantiles(Head):
         share = (level - levels[place - 1]) / (levels[place] - levels[place - 1])
         between = low + share * (high - low)
         first, last = levels[0], levels[-1]
-        lower = quantiles[..., :1] + (level / first).log() / math.log(levels[1] / first) * (
-            quantiles[..., 1:2] - quantiles[..., :1]
-        )
+        lower = quantiles[..., :1] + (level / first).log() / math.log(
+            levels[1] / first
+        ) * (quantiles[..., 1:2] - quantiles[..., :1])
         upper = quantiles[..., -1:] + ((1 - level) / (1 - last)).log() / math.log(
             (1 - levels[-2]) / (1 - last)
         ) * (quantiles[..., -2:-1] - quantiles[..., -1:])
-        draw = torch.where(level < first, lower, torch.where(level > last, upper, between))
+        draw = torch.where(
+            level < first, lower, torch.where(level > last, upper, between)
+        )
         return draw[..., 0]
 
 
@@ -156,34 +179,44 @@ class Poisson(Counts):
 
     n_raw = 1
 
-    def loss(self, centre: Tensor, raw: Tensor, target: Tensor, *units: Tensor) -> Tensor:
+    def loss(
+        self, centre: Tensor, raw: Tensor, target: Tensor, *units: Tensor
+    ) -> Tensor:
         """Negative log-likelihood."""
         origin, scale = units
         mean = self.mean(centre, raw, origin) * scale
         count = (origin + target) * scale
         return mean - count * mean.log() + torch.lgamma(count.clamp(min=0.0) + 1)
 
-    def sample(self, centre: Tensor, raw: Tensor, uniform: Tensor, *units: Tensor) -> Tensor:
+    def sample(
+        self, centre: Tensor, raw: Tensor, uniform: Tensor, *units: Tensor
+    ) -> Tensor:
         """By the inverse of the distribution function."""
         origin, scale = units
         mean = self.mean(centre, raw, origin) * scale
-        draws = stats.poisson.ppf(uniform[..., 0].double().numpy(), mean.double().numpy())
+        draws = stats.poisson.ppf(
+            uniform[..., 0].double().numpy(), mean.double().numpy()
+        )
         return torch.from_numpy(draws).to(mean.dtype) / scale - origin
 
 
 class NegativeBinomial(Counts):
-    """Negative binomial distribution: variance above the mean, in units of the scale."""
+    """Negative binomial distribution: a variance above the mean."""
 
     n_raw = 2
 
-    def parts(self, centre: Tensor, raw: Tensor, *units: Tensor) -> tuple[Tensor, Tensor]:
+    def parts(
+        self, centre: Tensor, raw: Tensor, *units: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Mean and number of failures; the variance is mean + mean**2 / failures."""
         origin, scale = units
         mean = self.mean(centre, raw, origin)
         failures = (mean / (0.5 * spread_of(raw[..., 1]))).square()
         return mean * scale, failures.clamp(1e-3, 1e6)
 
-    def loss(self, centre: Tensor, raw: Tensor, target: Tensor, *units: Tensor) -> Tensor:
+    def loss(
+        self, centre: Tensor, raw: Tensor, target: Tensor, *units: Tensor
+    ) -> Tensor:
         """Negative log-likelihood."""
         mean, failures = self.parts(centre, raw, *units)
         count = ((units[0] + target) * units[1]).clamp(min=0.0)
@@ -196,7 +229,9 @@ class NegativeBinomial(Counts):
             - count * (mean.log() - total)
         )
 
-    def sample(self, centre: Tensor, raw: Tensor, uniform: Tensor, *units: Tensor) -> Tensor:
+    def sample(
+        self, centre: Tensor, raw: Tensor, uniform: Tensor, *units: Tensor
+    ) -> Tensor:
         """By the inverse of the distribution function."""
         mean, failures = self.parts(centre, raw, *units)
         share = (failures / (failures + mean)).double().numpy()
@@ -215,7 +250,9 @@ class Point(Head):
         self.name = loss
         self.errors = torch.zeros(2)  # quantiles at equal steps, in units of the scale
 
-    def loss(self, centre: Tensor, raw: Tensor, target: Tensor, *units: Tensor) -> Tensor:
+    def loss(
+        self, centre: Tensor, raw: Tensor, target: Tensor, *units: Tensor
+    ) -> Tensor:
         """Absolute or squared error, or Huber's mixture of both."""
         error = target - self.point(centre, raw)
         if self.name == "squared_error":
@@ -224,7 +261,9 @@ class Point(Head):
             return error.abs()
         return functional.huber_loss(error, torch.zeros_like(error), reduction="none")
 
-    def sample(self, centre: Tensor, raw: Tensor, uniform: Tensor, *units: Tensor) -> Tensor:
+    def sample(
+        self, centre: Tensor, raw: Tensor, uniform: Tensor, *units: Tensor
+    ) -> Tensor:
         """Add an error drawn from those seen."""
         errors = self.errors.to(raw)
         place = uniform[..., 0] * (len(errors) - 1)

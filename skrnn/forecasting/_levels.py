@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-__all__ = ["RATES", "Carry", "Steps", "fill_missing", "memory_of", "read_steps"]
+__all__ = ["RATES", "Carry", "Steps", "fill_missing", "memory_of", "n_candidates"]
+__all__ += ["read_steps"]
 
 Array = NDArray[np.float64]
 
@@ -20,7 +21,7 @@ RATES = {"fast": 0.5, "slow": 0.2, "trend": 0.2}  # of exponentially weighted me
 
 
 class Carry(NamedTuple):
-    """All that the past of one series says about its future; ``count`` values.
+    """All that the past of one series says about its future; ``n_seen`` values.
 
     With a leading axis (n_series) on every field it describes several series.
     """
@@ -32,7 +33,7 @@ class Carry(NamedTuple):
     change: Array  # mean absolute change from value to value
     seasonal: Array  # mean absolute change from season to season
     size: Array  # mean absolute value
-    count: Any  # number of values seen
+    n_seen: Any  # number of values
 
 
 class Steps(NamedTuple):
@@ -43,7 +44,7 @@ class Steps(NamedTuple):
     origin: Array  # (n_steps, n_columns), the slow mean
     scale: Array  # (n_steps, n_columns)
     size: Array  # (n_steps, n_columns), mean absolute value
-    count: NDArray[np.int64]  # (n_steps,), values seen before
+    n_seen: NDArray[np.int64]  # (n_steps,), values before
     levels: Array  # slow mean after each value
     fast: Array  # fast mean after each value
     trend: Array  # mean change after each value
@@ -52,6 +53,12 @@ class Steps(NamedTuple):
 def memory_of(lags: tuple[int, ...]) -> int:
     """How many past values the candidates can ask for."""
     return max(lags) + 1
+
+
+def n_candidates(lags: tuple[int, ...]) -> int:
+    """How many candidates ``candidates_of`` makes."""
+    further = sum((place > 0) + (lag > 1) for place, lag in enumerate(lags))
+    return 4 + (lags[0] > 1) + further
 
 
 def seasonal_rate(season: int) -> float:
@@ -85,7 +92,7 @@ def fill_missing(
 
 
 def first_carry(values: Array, memory: int) -> Carry:
-    """What is known before the first value: by convention, that value."""
+    """Know that value before the first value, by convention."""
     first = values[0]
     zero = np.zeros_like(first)
     tail = np.repeat(first[None], memory, axis=0)
@@ -102,7 +109,7 @@ def read_steps(
     memory, season = memory_of(lags), lags[0]
     if carry is None:
         carry = first_carry(values, memory)
-    count = int(carry.count) + np.arange(len(values))
+    count = int(carry.n_seen) + np.arange(len(values))
     longer = np.concatenate([carry.values, values])
     change = np.diff(longer[memory - 1 :], axis=0)
     seasonal = values - longer[memory - season :][: len(values)]
@@ -134,20 +141,27 @@ def read_steps(
             season,
         ),
         size=before(size, carry.size),
-        count=count,
+        n_seen=count,
         levels=slow,
         fast=fast,
         trend=trend,
     )
-    n_seen = int(carry.count) + len(values)
-    after = [fast, trend, steps, seasons, size]
-    ends = [each[-1] if len(values) else old for each, old in zip(after, carry[2:7])]
-    return known, Carry(longer[-memory:], levels[-memory:], *ends, n_seen)
+    n_seen = int(carry.n_seen) + len(values)
+    if len(values) == 0:
+        return known, carry
+    return known, Carry(
+        values=longer[-memory:],
+        levels=levels[-memory:],
+        fast=fast[-1],
+        trend=trend[-1],
+        change=steps[-1],
+        seasonal=seasons[-1],
+        size=size[-1],
+        n_seen=n_seen,
+    )
 
 
-def smooth(
-    values: Array, rate: float, start: Array, count: NDArray[np.int64]
-) -> Array:
+def smooth(values: Array, rate: float, start: Array, count: NDArray[np.int64]) -> Array:
     """Exponentially weighted means (n_steps, n_columns) whose weights add up to 1.
 
     ``count`` says how many values the mean held before each; where it is negative,

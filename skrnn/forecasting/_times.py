@@ -16,7 +16,7 @@ SECONDS = {"D": 86400, "h": 3600, "min": 60, "s": 1}
 
 
 def check_order(index: pd.Index, where: str) -> None:
-    """Times must rise; an index of sktime's kinds is expected."""
+    """Refuse times that do not rise."""
     if index.hasnans:
         raise ValueError(f"{where} has a time that is missing (NaT or NaN): drop it.")
     if not index.is_unique:
@@ -39,7 +39,7 @@ def regular(index: Any, where: str, freq: Any = None) -> Any:
     Integers must rise by one. A single timestamp has no frequency but a given one.
     """
     if isinstance(index, pd.PeriodIndex):
-        wrong = np.diff(index.asi8) != index.freq.n
+        wrong = np.diff(index.asi8) != step_of(index)
         if wrong.any():
             place = int(np.argmax(wrong))
             raise gap_error(index, place, index[place] + 1, where)
@@ -58,9 +58,9 @@ def regular(index: Any, where: str, freq: Any = None) -> Any:
         if place and expected[place] < index[place]:
             raise gap_error(index, place - 1, expected[place], where)
         raise ValueError(
-            f"{where} has no regular frequency: after {index[max(place - 1, 0)]} a step "
-            f"of {freq} gives {expected[place]}, but the next time is {index[place]}. "
-            "Bring it to a grid, for example y.resample('D').mean()."
+            f"{where} has no regular frequency: after {index[max(place - 1, 0)]} a "
+            f"step of {freq} gives {expected[place]}, but the next time is "
+            f"{index[place]}. Bring it to a grid, for example y.resample('D').mean()."
         )
     steps = np.diff(index.to_numpy()) if index.dtype.kind in "iu" else None
     if steps is None:
@@ -78,8 +78,8 @@ def gap_error(index: Any, place: int, missing: Any, where: str) -> ValueError:
     """Say between which times something is missing, and what to do."""
     return ValueError(
         f"{where} has a gap: after {index[place]} comes {index[place + 1]}, but "
-        f"{missing} is missing. Put the missing times in with NaN, which the forecaster "
-        "can read: y.asfreq('D') for days, or y.reindex(...) with all times."
+        f"{missing} is missing. Put the missing times in with NaN, which the "
+        "forecaster can read: y.asfreq('D') for days, or y.reindex(...) with all times."
     )
 
 
@@ -98,7 +98,7 @@ def infer_frequency(index: pd.DatetimeIndex) -> Any:
 
 
 def frequency_of(index: Any) -> tuple[str, int]:
-    """Base of the frequency ("M", "h", ...) and its multiple; "" for integers."""
+    """Give the base of a frequency ("M", "h", ...) and its multiple; "" for none."""
     freq = getattr(index, "freq", None)
     if freq is None:
         return "", 1
@@ -136,7 +136,7 @@ def calendar(index: Any) -> NDArray[np.float64]:
 
     Sines and cosines of what the frequency can tell; no column for integers and years.
     """
-    base, multiple = frequency_of(index)
+    base, _ = frequency_of(index)
     waves: list[tuple[Any, float]] = []
     if base in ("Q", "H"):
         waves = [((index.month - 1) // 3, 4)]
@@ -175,22 +175,27 @@ def future(index: Any, n_steps: int, where: str) -> Any:
     return pd.RangeIndex(last + 1, last + 1 + n_steps)
 
 
+def step_of(index: Any) -> int:
+    """How far apart the numbers of periods are."""
+    return int(index.freq.n)
+
+
 def locate(fh: Any, index: Any, where: str) -> NDArray[np.int64]:
-    """Steps of a horizon relative to the last time of an index (1 is the next)."""
-    wanted = fh.to_pandas()
+    """Give the steps of a horizon from the last time of an index (1 is the next)."""
+    wanted: Any = fh.to_pandas()
     if fh.is_relative and wanted.dtype.kind in "iu":
-        return wanted.to_numpy().astype(np.int64)
+        return np.asarray(wanted, dtype=np.int64)
     if fh.is_relative:  # time differences
         wanted = index[-1] + wanted
     if isinstance(index, pd.PeriodIndex):
         if not isinstance(wanted, pd.PeriodIndex):
-            wanted = pd.DatetimeIndex(wanted).to_period(index.freq)
-        return ((wanted.asi8 - index.asi8[-1]) // index.freq.n).astype(np.int64)
+            wanted = pd.PeriodIndex(wanted, freq=index.freq)
+        return np.asarray((wanted.asi8 - index.asi8[-1]) // step_of(index))
     if not isinstance(index, pd.DatetimeIndex):
-        return wanted.to_numpy().astype(np.int64) - int(index[-1])
+        return np.asarray(wanted, dtype=np.int64) - int(index[-1])
     if isinstance(wanted, pd.PeriodIndex):
         wanted = wanted.to_timestamp()
-    everything = index
+    everything: Any = index
     if wanted.max() > index[-1]:
         n_steps = 16
         while everything[-1] < wanted.max():
@@ -203,4 +208,4 @@ def locate(fh: Any, index: Any, where: str) -> NDArray[np.int64]:
             f"times end with {index[-1]} and go on by {index.freq}, and before "
             f"{index[0]} there is nothing."
         )
-    return (places - (len(index) - 1)).astype(np.int64)
+    return np.asarray(places - (len(index) - 1), dtype=np.int64)

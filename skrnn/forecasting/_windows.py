@@ -41,7 +41,7 @@ def describe_steps(
         torch.from_numpy(steps.origin),
         torch.from_numpy(steps.scale),
         torch.from_numpy(steps.size),
-        torch.from_numpy(steps.count.astype(np.float64))[:, None],
+        torch.from_numpy(steps.n_seen.astype(np.float64))[:, None],
         torch.from_numpy(missing_before.astype(np.float64)),
     )
     exogenous = torch.from_numpy(extras).to(dtype)
@@ -81,7 +81,7 @@ class StepTable:
         self.inputs, self.scaled = join("inputs"), join("scaled")
         self.known, self.free_extras = join("known"), join("free_extras")
         self.origin, self.scale = join_statistic("origin"), join_statistic("scale")
-        self.size, self.count = join_statistic("size"), join_statistic("count")
+        self.size, self.n_seen = join_statistic("size"), join_statistic("n_seen")
         self.fast, self.trend = join_statistic("fast"), join_statistic("trend")
         self.values = join_statistic("values")
         self.targets = ((self.values - self.origin) / self.scale).to(dtype)
@@ -121,7 +121,7 @@ class StepTable:
             "trend": self.trend[start - 1],
             "scale": self.scale[start],
             "size": self.size[start],
-            "count": self.count[start][..., None].double(),
+            "n_seen": self.n_seen[start][..., None].double(),
         }
         dtype = self.inputs.dtype
         return {

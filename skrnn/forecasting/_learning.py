@@ -1,0 +1,288 @@
+"""Train the network of a forecaster, with a guard that compares it with the naive."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skrnn._devices import plain_torch
+from skrnn._training import DivergenceError, Settings, fit_module, plain_epoch
+from skrnn.forecasting._autoregressive import (
+    N_ERRORS,
+    AutoregressiveModule,
+    State,
+    begin_at,
+    roll,
+)
+from skrnn.forecasting._heads import Point
+from skrnn.forecasting._network import (
+    History,
+    Network,
+    describe_history,
+    draw_uniforms,
+)
+from skrnn.forecasting._windows import StepTable, WindowDataset
+
+__all__ = ["train"]
+
+FEW = 10  # validation windows, too few to choose an epoch by
+ANCHORS = 8  # of a window, from which a direct forecast learns
+
+
+def train(network: Network, histories: list[History], settings: Settings) -> Network:
+    """Train on all series and give back the network with its weights.
+
+    With weights in ``network``, training goes on from them.
+    """
+    device = settings.device
+    described = []
+    for history in histories:
+        each, _, _ = describe_history(network, history)
+        n_steps, season = len(history.values), network.lags[0]
+        early = each.steps.n_seen < max(2, min(season, n_steps // 3))
+        known = each.known & ~torch.from_numpy(early)[:, None]
+        described.append(each._replace(known=known))
+    validate = settings.patience is not None
+    with plain_torch(device):
+        table = StepTable(described, network.lags, device)
+        fitting, validation = cut_windows(network, table, validate)
+        if validation is not None and len(validation) < FEW:
+            module, net = fit_module_twice(
+                network, table, fitting, validation, settings, device
+            )
+        else:
+            module, net = fit_guarded(network, fitting, validation, settings, device)
+            if validation is not None and net is not None:
+                module = better_of(network, module, validation, settings, device)
+        settle_spread(module, fitting, validation, settings.seeds[2])
+        weights = {n: w.cpu().numpy() for n, w in module.state_dict().items()}
+    notes = [] if net is None else [plain_epoch(epoch) for epoch in net.history]
+    return replace(network, weights=weights, history=network.history + notes)
+
+
+def fit_module_twice(
+    network: Network,
+    table: StepTable,
+    fitting: WindowDataset,
+    validation: WindowDataset,
+    settings: Settings,
+    device: torch.device,
+) -> tuple[AutoregressiveModule, Any]:
+    """Try without the last values whether training helps; if so, train on all.
+
+    A few windows are too few to choose an epoch by, but the last values count.
+    """
+    module, net = fit_guarded(network, fitting, None, settings, device)
+    if net is None:
+        return module, net
+    kept = better_of(network, module, validation, settings, device)
+    if kept is not module:
+        return kept, net
+    everything, _ = cut_windows(network, table, validate=False)
+    return fit_guarded(network, everything, None, settings, device)
+
+
+def cut_windows(
+    network: Network, table: StepTable, validate: bool = True
+) -> tuple[WindowDataset, WindowDataset | None]:
+    """Say where windows end: all places, but the last ones validate."""
+    horizon, longest = network.horizon, network.context + network.horizon
+    shortest = horizon + 2
+    enough = table.lengths >= shortest + horizon + max(2, network.lags[0])
+    kept = np.where(enough & validate, horizon, 0)
+    parts = []
+    for place, length in enumerate(table.lengths):
+        ends = np.arange(shortest, length - kept[place] + 1)
+        parts.append((ends + table.begins[place], np.full(len(ends), place), ends))
+    ends, series, steps = (np.concatenate(part) for part in zip(*parts, strict=True))
+    n_apart = max(len(table.lengths), int(table.lengths.sum() // longest))
+    fitting = WindowDataset(
+        table,
+        ends,
+        series,
+        np.minimum(steps, longest),
+        horizon,
+        n_batches=int(np.clip(3 + 0.09 * n_apart, 3, 30)),
+        n_anchors=1 if network.config["n_ahead"] == 1 else ANCHORS,
+    )
+    places = np.flatnonzero(kept)
+    if len(places) == 0:
+        return fitting, None
+    lengths = np.minimum(table.lengths[places], longest)
+    return fitting, WindowDataset(
+        table, table.begins[places + 1], places, lengths, horizon
+    )
+
+
+def fit_guarded(
+    network: Network,
+    fitting: WindowDataset,
+    validation: WindowDataset | None,
+    settings: Settings,
+    device: torch.device,
+) -> tuple[AutoregressiveModule, Any]:
+    """Train; where that diverges, with a tenth of the rate, and then not at all."""
+    if validation is None:
+        settings = replace(settings, patience=None)
+    for share in (1.0, 0.1, 0.01):
+        module = fresh(network, settings, device)
+        try:
+            net = fit_module(
+                module, fitting, validation, replace(settings, lr=settings.lr * share)
+            )
+        except DivergenceError:
+            continue
+        return module.eval(), net
+    warnings.warn(
+        f"Training diverged with lr={settings.lr}, a tenth and a hundredth of it: the "
+        "forecasts are those of the value a season ago. Look for values that are out "
+        "of all proportion in y or X, or try a smaller lr.",
+        UserWarning,
+        stacklevel=2,
+    )
+    return fresh(network, settings, device).eval(), None
+
+
+def fresh(
+    network: Network, settings: Settings, device: torch.device
+) -> AutoregressiveModule:
+    """Build a module with new weights, or with those learned before."""
+    module = network.module(device)
+    if not network.weights:
+        module.initialize(torch.Generator().manual_seed(settings.seeds[0]))
+        module.to(device)
+    return module
+
+
+@torch.no_grad()
+def free_error(module: AutoregressiveModule, windows: WindowDataset) -> float:
+    """Mean absolute error of a free run, in units of the scale."""
+    total = count = 0.0
+    for inputs, _ in windows.iterator(64):
+        state = start_of(module, inputs)
+        extras, truth = inputs["extras"][:, 0], inputs["truth"][:, 0]
+        path = torch.stack(list(roll(module, state, extras.unbind(1))), 1)
+        known = inputs["truth_known"][:, 0]
+        error = ((path - truth) / state.scale[:, None]).abs()
+        total += float(error[known].sum())
+        count += float(known.sum())
+    return total / max(count, 1.0)
+
+
+def start_of(module: AutoregressiveModule, inputs: dict[str, Any]) -> State:
+    """Encode the context of windows: the state in which their free run begins."""
+    horizon = inputs["truth"].shape[2]
+    context = inputs["inputs"][:, :-horizon]
+    hidden = module.encoder.initial_state(len(context))
+    _, hidden = module.encoder.advance(context, hidden)
+    return begin_at(inputs["state"], hidden)
+
+
+def better_of(
+    network: Network,
+    module: AutoregressiveModule,
+    validation: WindowDataset,
+    settings: Settings,
+    device: torch.device,
+) -> AutoregressiveModule:
+    """Fall back to the seasonal naive forecast where training made it worse."""
+    naive = network.module(device)
+    naive.initialize(torch.Generator().manual_seed(settings.seeds[0]))
+    naive.to(device).eval()
+    trained, untrained = free_error(module, validation), free_error(naive, validation)
+    if trained <= 1.05 * untrained:
+        return module
+    warnings.warn(
+        f"On the last {network.horizon} values the trained network is worse than the "
+        f"value a season ago (mean absolute error {trained:.3g} against "
+        f"{untrained:.3g}, in units of usual changes): the forecasts are those of the "
+        "value a season ago. Longer series, more of them, or another sp may help.",
+        UserWarning,
+        stacklevel=2,
+    )
+    return naive
+
+
+@torch.no_grad()
+def settle_spread(
+    module: AutoregressiveModule,
+    fitting: WindowDataset,
+    validation: WindowDataset | None,
+    seed: int,
+) -> None:
+    """Measure the errors of point losses; widen or narrow draws to fit validation."""
+    if isinstance(module.distribution, Point):
+        measure_errors(module, fitting, seed)
+    if module.distribution.counts or validation is None:
+        return
+    if len(validation) * validation.horizon < 100:  # too few to judge by
+        return
+    shares = [0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4, 1.6, 2.0]
+    losses = [spread_loss(module, validation, share, seed) for share in shares]
+    module.spread.fill_(shares[int(np.argmin(losses))])
+
+
+@torch.no_grad()
+def measure_errors(
+    module: AutoregressiveModule, windows: WindowDataset, seed: int
+) -> None:
+    """Keep quantiles of the errors of a point loss, for each step that it looks on."""
+    found: list[list[Tensor]] = [[] for _ in module.errors]
+    rows = np.random.default_rng(seed).permutation(len(windows))[:512]
+    for part in np.array_split(rows, max(1, len(rows) // 64)):
+        inputs, _ = windows.batch(part)
+        hidden = module.encoder.initial_state(len(part))
+        outputs, _ = module.encoder.advance(inputs["inputs"], hidden)
+        if module.decoder is None:
+            centre, raw = module.read(outputs, inputs["scaled"])
+            errors = inputs["targets"] - module.distribution.point(centre, raw)
+            found[0].append(errors[inputs["known"]].double())
+            continue
+        outputs = outputs[:, inputs["anchors"][0]].flatten(0, 1)
+        begin = begin_at(inputs["state"], hidden)
+        extras, truth = inputs["extras"].flatten(0, 1), inputs["truth"].flatten(0, 1)
+        known = inputs["truth_known"].flatten(0, 1)
+        ahead = module.look_far(outputs, begin, extras, truth)
+        for step, (centre, raw, target, _) in enumerate(ahead):
+            errors = target - module.distribution.point(centre, raw)
+            found[step].append(errors[known[:, step]].double())
+    for step, parts in enumerate(found):
+        together = torch.cat(parts)
+        if len(together):
+            levels = torch.linspace(0, 1, N_ERRORS).to(together)
+            module.errors[step] = torch.quantile(together[:100_000], levels)
+
+
+@torch.no_grad()
+def spread_loss(
+    module: AutoregressiveModule, windows: WindowDataset, spread: float, seed: int
+) -> float:
+    """Mean pinball loss of sampled paths at some quantiles, in units of the scale."""
+    module.spread.fill_(spread)
+    n_paths, n_most = 50, 200
+    choice = np.random.default_rng(seed).permutation(len(windows))[:n_most]
+    levels = torch.tensor([0.05, 0.1, 0.25, 0.75, 0.9, 0.95], dtype=torch.float64)
+    total = 0.0
+    for rows in np.array_split(choice, max(1, len(choice) // 40)):
+        inputs, _ = windows.batch(rows)
+        state = start_of(module, inputs)
+        each = torch.arange(len(rows), device=state.scale.device)
+        each = each.repeat_interleave(n_paths)
+        generator = np.random.default_rng(seed)
+        uniforms = draw_uniforms(module, [generator], len(each), state.scale.device)
+        ahead = inputs["extras"][each, 0].unbind(1)
+        path = torch.stack(list(roll(module, state.take(each), ahead, uniforms)), 1)
+        draws = path.view(len(rows), n_paths, *path.shape[1:])
+        levels = levels.to(draws.device)
+        quantiles = torch.quantile(draws, levels, dim=1)
+        error = (inputs["truth"][:, 0] - quantiles) / state.scale[:, None]
+        weights = levels[:, None, None, None]
+        losses = torch.maximum(weights * error, (weights - 1) * error)
+        known = inputs["truth_known"][:, 0]
+        total += float((losses * known).sum())
+    return total

@@ -1,0 +1,81 @@
+"""What the data ask for: season, lags, context, horizon, logarithm."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skrnn.forecasting._panels import Series
+from skrnn.forecasting._times import seasons_of
+
+__all__ = ["Plan", "check_seasons", "grows_with_level", "make_plan"]
+
+LONGEST_CONTEXT = 512
+
+
+class Plan(NamedTuple):
+    """How long a series is looked at, and in what scale."""
+
+    lags: tuple[int, ...]  # the first is the season
+    horizon: int
+    context: int
+    log: bool
+
+
+def make_plan(
+    series: list[Series], sp: Any, horizon: int | None, context: int | None, log: Any
+) -> Plan:
+    """Choose what the parameters leave open by the lengths and times of the series."""
+    lengths = np.array([len(each.values) for each in series])
+    typical, longest = int(np.median(lengths)), int(lengths.max())
+    given = seasons_of(series[0].index) if sp is None else sp
+    seasons = [int(given)] if isinstance(given, Integral) else [int(s) for s in given]
+    season = seasons[0] if typical >= seasons[0] + 4 else 1
+    further = [2 * season, *seasons[1:]] if season > 1 else []
+    lags = [season]
+    lags += [lag for lag in further if lag not in lags and typical >= 2 * lag]
+    if horizon is None:
+        horizon = min(max(season, 6), 24)
+    horizon = max(1, min(horizon, typical // 4, (longest - 2) // 2))
+    if context is None:
+        context = min(max(2 * season, 2 * horizon, 12), LONGEST_CONTEXT)
+    if log == "auto":
+        log = grows_with_level(series, season)
+    return Plan(tuple(lags), horizon, int(context), bool(log))
+
+
+def check_seasons(sp: Any) -> None:
+    """Seasons are whole numbers of steps."""
+    for season in sp if isinstance(sp, tuple | list) else ():
+        if not isinstance(season, Integral) or season < 1:
+            raise ValueError(
+                f"sp={sp!r} holds {season!r}, expected whole numbers of steps from 1 "
+                "on, the most important season first."
+            )
+
+
+def grows_with_level(series: list[Series], season: int) -> bool:
+    """Whether the spread of values grows with their level more than by its root.
+
+    Regresses the log of the standard deviation of each season on the log of its mean
+    (Guerrero, 1993, doi:10.1002/for.3980120104): a slope above 1/2 asks for a
+    logarithm. Only for values that are never negative.
+    """
+    slopes = []
+    for each in series:
+        for column in each.values.T:
+            known = column[~np.isnan(column)]
+            if len(known) and known.min() < 0:
+                return False
+            width = max(season, 4)
+            parts = known[: len(known) // width * width].reshape(-1, width)
+            means, spreads = parts.mean(axis=1), parts.std(axis=1)
+            good = (means > 0) & (spreads > 0)
+            if good.sum() < 3 or means[good].max() < 10:
+                continue
+            level, spread = np.log(means[good]), np.log(spreads[good])
+            if level.std() > 0.1:
+                slopes.append(float(np.polyfit(level, spread, 1)[0]))
+    return bool(slopes) and float(np.median(slopes)) > 0.5
