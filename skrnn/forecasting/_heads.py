@@ -69,7 +69,7 @@ class Normal(Head):
         self, centre: Tensor, raw: Tensor, uniform: Tensor, *units: Tensor
     ) -> Tensor:
         """By the inverse of the distribution function."""
-        normal = torch.special.ndtri(uniform[..., 0])
+        normal: Tensor = torch.special.ndtri(uniform[..., 0])
         return self.point(centre, raw) + spread_of(raw[..., 1]) * normal
 
 
