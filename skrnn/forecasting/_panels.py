@@ -12,6 +12,8 @@ from skrnn.forecasting._times import check_order, future, regular
 
 __all__ = ["Series", "check_frame", "groups_of", "join_rows", "later", "split_series"]
 
+LARGEST = 1e300  # of y: differences of larger numbers may overflow
+
 
 class Series(NamedTuple):
     """One series: its key in the panel, its times, and a row of values for each."""
@@ -59,18 +61,23 @@ def check_frame(frame: Any, name: str) -> None:
 
 def split_series(frame: pd.DataFrame, freq: Any = None) -> list[Series]:
     """Take a frame, with or without levels above time, apart into regular series."""
+    if len(frame) == 0:
+        raise ValueError("y has no rows: pass at least one value.")
     values = frame.to_numpy(dtype=np.float64, na_value=np.nan)
-    infinite = np.isinf(values)
-    if infinite.any():
-        row, column = np.argwhere(infinite)[0]
+    too_large = np.abs(values) > LARGEST
+    if too_large.any():
+        row, column = np.argwhere(too_large)[0]
         raise ValueError(
-            f"y contains infinity: {infinite.sum()} values, the first at "
-            f"{frame.index[row]} in column {frame.columns[column]!r}. Replace it, for "
-            "example by NaN, which the forecaster can read."
+            f"y contains infinity or numbers beyond {LARGEST}: {too_large.sum()} in "
+            f"all, the first, {values[row, column]}, at {frame.index[row]} in column "
+            f"{frame.columns[column]!r}. Replace it, for example by NaN, which the "
+            "forecaster can read."
         )
     found = []
     for key, rows in groups_of(frame.index):
-        times = frame.index[rows].get_level_values(-1)
+        times = frame.index  # as it is, with the frequency that was given
+        if key:
+            times = frame.index[rows].get_level_values(-1)
         found.append(Series(key, times, values[rows]))
     longest = max(found, key=lambda series: len(series.index))
     if freq is None:

@@ -16,21 +16,32 @@ SECONDS = {"D": 86400, "h": 3600, "min": 60, "s": 1}
 
 
 def check_order(index: pd.Index, where: str) -> None:
-    """Refuse times that do not rise."""
+    """Refuse times that are none, or do not rise."""
+    if not is_time(index):
+        raise TypeError(
+            f"{where} has an index of {type(index).__name__} ({index.dtype}), expected "
+            "integers, a PeriodIndex or a DatetimeIndex: use pd.to_datetime for texts."
+        )
     if index.hasnans:
         raise ValueError(f"{where} has a time that is missing (NaT or NaN): drop it.")
     if not index.is_unique:
         twice = index[index.duplicated()]
         raise ValueError(
-            f"{where} has the time {twice[0]} more than once ({len(twice)} such rows): "
-            "keep one value of each, for example y.groupby(level=-1).mean()."
+            f"{where} has the time {twice[0]} more than once ({len(twice)} rows too "
+            "many): keep one row of each, for example data[~data.index.duplicated()]."
         )
     if not index.is_monotonic_increasing:
         place = int(np.argmax(index[1:] < index[:-1])) + 1
         raise ValueError(
             f"{where} is not in the order of time: {index[place]} comes after "
-            f"{index[place - 1]}. Pass y.sort_index() (and X.sort_index())."
+            f"{index[place - 1]}. Pass y.sort_index() and X.sort_index()."
         )
+
+
+def is_time(index: Any) -> bool:
+    """Whether an index holds integers, periods or timestamps."""
+    times = pd.PeriodIndex | pd.DatetimeIndex
+    return isinstance(index, times) or index.dtype.kind in "iu"
 
 
 def regular(index: Any, where: str, freq: Any = None) -> Any:
@@ -62,12 +73,7 @@ def regular(index: Any, where: str, freq: Any = None) -> Any:
             f"step of {freq} gives {expected[place]}, but the next time is "
             f"{index[place]}. Bring it to a grid, for example y.resample('D').mean()."
         )
-    steps = np.diff(index.to_numpy()) if index.dtype.kind in "iu" else None
-    if steps is None:
-        raise TypeError(
-            f"{where} has an index of {type(index).__name__} ({index.dtype}), expected "
-            "integers, a PeriodIndex or a DatetimeIndex."
-        )
+    steps = np.diff(index.to_numpy())
     if (steps != 1).any():
         place = int(np.argmax(steps != 1))
         raise gap_error(index, place, index[place] + 1, where)
@@ -88,13 +94,20 @@ def infer_frequency(index: pd.DatetimeIndex) -> Any:
     if len(index) < 2:
         return None
     if len(index) == 2:
-        return to_offset(index[1] - index[0])
+        return step_between(index)
     found = pd.infer_freq(index)
     for start in range(0, len(index) - 3):
         if found is not None:
             break
         found = pd.infer_freq(index[start : start + 4])
-    return to_offset(found) if found is not None else to_offset(index[1] - index[0])
+    return to_offset(found) if found is not None else step_between(index)
+
+
+def step_between(index: pd.DatetimeIndex) -> Any:
+    """Give the first two times' distance; whole days are days, not hours."""
+    step = index[1] - index[0]
+    whole_days = step == pd.Timedelta(days=step.days)
+    return pd.offsets.Day(step.days) if whole_days else to_offset(step)
 
 
 def frequency_of(index: Any) -> tuple[str, int]:
