@@ -171,12 +171,6 @@ class Exogenous:
                 ]
                 continue
             numbers = to_numbers(frame[name])
-            if np.isinf(numbers).any():
-                place = int(np.isinf(numbers).argmax())
-                raise ValueError(
-                    f"Column {name!r} of X contains infinity at {frame.index[place]}: "
-                    "replace it, for example by NaN."
-                )
             missing = np.isnan(numbers)
             scaled = (numbers - self.means[name]) / self.scales[name]
             scaled = np.clip(np.where(missing, 0.0, scaled), -FARTHEST, FARTHEST)
@@ -194,9 +188,16 @@ def is_numeric(column: pd.Series[Any]) -> bool:
 def to_numbers(column: pd.Series[Any]) -> Array:
     """Read a numeric column; missing values become NaN."""
     try:
-        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+        numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"Column {column.name!r} of X held numbers in fit and cannot be read as "
             f"numbers now ({error})."
         ) from error
+    if np.isinf(numbers).any():
+        place = column.index[int(np.isinf(numbers).argmax())]
+        raise ValueError(
+            f"Column {column.name!r} of X contains infinity at {place}: replace it, "
+            "for example by NaN."
+        )
+    return numbers

@@ -48,6 +48,8 @@ def make_plan(
 
 def check_seasons(sp: Any) -> None:
     """Seasons are whole numbers of steps."""
+    if isinstance(sp, tuple | list) and len(sp) == 0:
+        raise ValueError(f"sp={sp!r} is empty: use None, 1 for no season, or lengths.")
     for season in sp if isinstance(sp, tuple | list) else ():
         if not isinstance(season, Integral) or season < 1:
             raise ValueError(
@@ -71,8 +73,9 @@ def grows_with_level(series: list[Series], season: int) -> bool:
                 return False
             width = max(season, 4)
             parts = known[: len(known) // width * width].reshape(-1, width)
-            means, spreads = parts.mean(axis=1), parts.std(axis=1)
-            good = (means > 0) & (spreads > 0)
+            with np.errstate(over="ignore"):
+                means, spreads = parts.mean(axis=1), parts.std(axis=1)
+            good = (means > 0) & (spreads > 0) & (spreads < np.inf)
             if good.sum() < 3 or means[good].max() < 10:
                 continue
             level, spread = np.log(means[good]), np.log(spreads[good])
