@@ -207,6 +207,28 @@ class BaseRecurrentForecaster(BaseForecaster):
                 y, X=X, update_params=update_params
             )
 
+    def pretrain(self, y: Any, X: Any = None, fh: Any = None) -> Self:
+        """Train the network on a panel; ``fit`` will then only read its series.
+
+        Parameters
+        ----------
+        y : DataFrame with a MultiIndex (series, time)
+            One or more columns of each series of a panel or of a hierarchy.
+        X : DataFrame with the times of y, or None, default=None
+            Exogenous columns, which ``fit`` and ``predict`` need too.
+        fh : int, list, ForecastingHorizon or None, default=None
+            The steps to forecast.
+
+        Returns
+        -------
+        self : object
+            The pretrained forecaster. Pretraining again trains further.
+        """
+        with all_or_nothing(self):
+            return super().pretrain(  # type: ignore[no-any-return]
+                y, X=X, fh=fh
+            )
+
     def _check_X_y(self, X: Any = None, y: Any = None, **options: Any) -> Any:
         """Say what is wrong with times before sktime says that a type is wrong."""
         check_frame(y, "y")
@@ -240,6 +262,7 @@ class BaseRecurrentForecaster(BaseForecaster):
 
     def _update(self, y: Any, X: Any = None, update_params: bool = True) -> Any:
         self._check_columns(y)
+        y = self._order_columns(y)
         freq = getattr(self._series[0].index, "freq", None)
         self._read_on(self._split(y, freq), X)
         if update_params:
@@ -317,6 +340,18 @@ class BaseRecurrentForecaster(BaseForecaster):
                 f"{expected}."
             )
 
+    def _order_columns(self, y: Any) -> Any:
+        """Take the columns of y by the names they had in ``fit``; one may change it."""
+        if y.shape[1] == 1:
+            return y
+        absent = [name for name in self._columns if name not in y.columns]
+        if absent:
+            raise ValueError(
+                f"y has no column {absent}, which fit had. It has the columns "
+                f"{list(y.columns)}."
+            )
+        return y[list(self._columns)]
+
     def _learn(self, series: list[Series], X: Any, fh: Any) -> None:
         """Choose what the data ask for, and train."""
         longest = max(len(each.values) for each in series)
@@ -330,7 +365,7 @@ class BaseRecurrentForecaster(BaseForecaster):
         if not again:
             self.exogenous_ = Exogenous(X, self.past_only, self.static)
         frames = frames_of(X)
-        extras = [self.exogenous_.seen(each, frames)[0] for each in series]
+        extras = [self._seen(each, frames)[0] for each in series]
         network = self.network_ if again else self._plan(series, extras, fh)
         self.network_ = self._train(network, series, extras, self.max_epochs, self.lr)
 
@@ -423,6 +458,22 @@ class BaseRecurrentForecaster(BaseForecaster):
 
         return resolve_device(self.device)
 
+    def _seen(
+        self, series: Series, frames: Any, told: NDArray[np.float64] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Exogenous numbers of a series, as many as the network reads."""
+        numbers = self.exogenous_.seen(series, frames, told)
+        network = getattr(self, "network_", None)
+        if network is None or numbers[0].shape[1] == network.config["n_extras"]:
+            return numbers
+        freq = getattr(series.index, "freq", None)
+        raise ValueError(
+            f"{series.where} has times with the frequency {freq}, whose calendar is "
+            "not that of the times the network was trained on (years or integers, "
+            "months or weeks, days, hours). Pass times of that kind, for example "
+            "y.asfreq('D'), or train another network."
+        )
+
     def _read(self, series: Series, extra: NDArray[np.float64]) -> Any:
         """Read one series from its beginning: where it stands."""
         from skrnn.forecasting._network import History, read_on
@@ -451,8 +502,16 @@ class BaseRecurrentForecaster(BaseForecaster):
             if each.key in places
         ]
         more = [each for each in more if len(each.values)]
+        for each in fresh:
+            if np.isnan(each.values).all(axis=0).any():
+                warnings.warn(
+                    f"{each.where} has a column without any value: its forecasts are "
+                    "about 0 until a value comes.",
+                    UserWarning,
+                    stacklevel=2,
+                )
         if fresh:
-            seen = [self.exogenous_.seen(each, frames) for each in fresh]
+            seen = [self._seen(each, frames) for each in fresh]
             histories = [
                 History(each.values, extra)
                 for each, (extra, _) in zip(fresh, seen, strict=True)
@@ -464,7 +523,7 @@ class BaseRecurrentForecaster(BaseForecaster):
         if more:
             at = [places[each.key] for each in more]
             seen = [
-                self.exogenous_.seen(each, frames, self._told[place])
+                self._seen(each, frames, self._told[place])
                 for each, place in zip(more, at, strict=True)
             ]
             histories = [
@@ -507,20 +566,21 @@ class BaseRecurrentForecaster(BaseForecaster):
             coming = Series(each.key, times, np.empty((len(times), 0)))
             ahead.append(self.exogenous_.ahead(coming, frames, extra[-1]))
         how = (reduce, n_paths, self._seed, self._device())
-        walked = dict(
-            zip(
-                going,
-                walk(
-                    self.network_,
-                    [now[place][0].key for place in going],
-                    [now[place][2] for place in going],
-                    ahead,
-                    [steps[place][steps[place] > 0] - 1 for place in going],
-                    *how,
-                ),
-                strict=True,
+        with np.errstate(over="ignore", invalid="ignore"):  # told of below
+            walked = dict(
+                zip(
+                    going,
+                    walk(
+                        self.network_,
+                        [now[place][0].key for place in going],
+                        [now[place][2] for place in going],
+                        ahead,
+                        [steps[place][steps[place] > 0] - 1 for place in going],
+                        *how,
+                    ),
+                    strict=True,
+                )
             )
-        )
         values, times = [], []
         for place, ((each, extra, _), wish) in enumerate(zip(now, steps, strict=True)):
             found = [self._look_back(each, extra, wish[wish <= 0], how)]
