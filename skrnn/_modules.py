@@ -101,7 +101,7 @@ class RecurrentEncoder(nn.Module):
 
         The second axis holds the output and, of an LSTM, the memory cell.
         """
-        weight = self.forward_layers[0].weight_hh_l0
+        weight = self.forward_layers[0].get_parameter("weight_hh_l0")
         n_parts = 2 if isinstance(self.forward_layers[0], nn.LSTM) else 1
         n_layers, hidden_size = len(self.forward_layers), weight.shape[1]
         return weight.new_zeros(n_layers, n_parts, n_sequences, hidden_size)
@@ -263,6 +263,16 @@ def set_generator(module: nn.Module, generator: torch.Generator | None) -> None:
     for part in module.modules():
         if isinstance(part, Dropout):
             part.generator = generator
+
+
+def weights_are_finite(module: nn.Module) -> bool:
+    """Whether no weight is NaN or infinite."""
+    return all(bool(torch.isfinite(p).all()) for p in module.parameters())
+
+
+def copy_weights(module: nn.Module) -> dict[str, Tensor]:
+    """Copy the weights, by name."""
+    return {name: w.detach().clone() for name, w in module.state_dict().items()}
 
 
 def count_weights(config: dict[str, Any]) -> int:

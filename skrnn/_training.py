@@ -8,7 +8,6 @@ import math
 import re
 import sys
 import warnings
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -33,7 +32,14 @@ from torch import Tensor, nn
 from skrnn._batches import StepDataset
 from skrnn._devices import check_memory, plain_torch
 from skrnn._losses import make_loss
-from skrnn._modules import SequenceModule, count_weights, set_generator
+from skrnn._modules import (
+    SequenceModule,
+    copy_weights,
+    count_weights,
+    set_generator,
+    weights_are_finite,
+)
+from skrnn._schedules import SCHEDULES, Factor
 from skrnn._training_set import TrainingSet
 
 __all__ = ["Dataset", "DivergenceError", "Net", "Settings", "copy_module", "dump_net"]
@@ -45,7 +51,6 @@ NONLINEARITIES = {
     "classes": partial(torch.softmax, dim=1),
     "labels": torch.sigmoid,
 }
-Factor = Callable[[int, int], float]  # (update, n_updates) -> share of lr
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
@@ -366,32 +371,6 @@ class Schedule(Callback):
             for group, rate in zip(groups, self.rates, strict=True):
                 group["lr"] = rate * factor
             self.update += 1
-
-
-def one_cycle(update: int, n_updates: int, warm_up: float = 0.25) -> float:
-    """Rise from 1/25 to 1 in the first quarter, then fall to 0 (Smith & Topin)."""
-    done = update / n_updates
-    if done < warm_up:
-        return 0.04 + 0.96 * 0.5 * (1 - math.cos(math.pi * done / warm_up))
-    return 0.5 * (1 + math.cos(math.pi * (done - warm_up) / (1 - warm_up)))
-
-
-def cosine(update: int, n_updates: int) -> float:
-    """Fall from 1 to 0 (Loshchilov & Hutter, 2017)."""
-    return 0.5 * (1 + math.cos(math.pi * update / n_updates))
-
-
-SCHEDULES: dict[str, Factor] = {"one_cycle": one_cycle, "cosine": cosine}
-
-
-def weights_are_finite(module: nn.Module) -> bool:
-    """Whether no weight is NaN or infinite."""
-    return all(bool(torch.isfinite(p).all()) for p in module.parameters())
-
-
-def copy_weights(module: nn.Module) -> dict[str, Tensor]:
-    """Copy the weights, by name."""
-    return {name: w.detach().clone() for name, w in module.state_dict().items()}
 
 
 def restore_good_weights(net: Net, guard: FiniteGuard, settings: Settings) -> None:

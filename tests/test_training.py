@@ -31,14 +31,13 @@ from skrnn._devices import one_thread
 from skrnn._losses import LOSSES, make_loss
 from skrnn._modules import SequenceModule
 from skrnn._running import blocks_of_rows, round_lengths, run_module
+from skrnn._schedules import cosine, one_cycle
 from skrnn._training import (
     Settings,
-    cosine,
     dump_net,
     fit_module,
     load_net,
     make_module,
-    one_cycle,
     optimizer_params,
 )
 from skrnn._training_set import TrainingSet, merge_identical
