@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -53,6 +55,7 @@ class BaseRecurrent(
     """
 
     _cell: ClassVar[str]
+    callbacks: Any
     device: str
     net_: Net
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
@@ -397,6 +400,14 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         tags.input_tags.allow_nan = self.missing == "mask"
         return tags
 
+    def __sklearn_clone__(self) -> Self:
+        """Clone the parameters; callbacks need some care."""
+        others = draft_of(self)
+        others.callbacks = None
+        cloned: Self = super(BaseRecurrent, others).__sklearn_clone__()
+        cloned.callbacks = fresh_callbacks(self.callbacks, copy.deepcopy)
+        return cloned
+
     def __getstate__(self) -> dict[str, Any]:
         """Give the fitted network as numbers, names and numpy arrays."""
         state: dict[str, Any] = dict(super().__getstate__())
@@ -405,7 +416,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
 
             state["net_"] = dump_net(state["net_"])
             # a callback may hold tensors of the fit, which is over
-            state["callbacks"] = clone(state["callbacks"], safe=False)
+            state["callbacks"] = fresh_callbacks(state["callbacks"], copy.copy)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -423,3 +434,21 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             settings = self._settings(1, "constant")
             self.device = device
         self.net_ = load_net(state["net_"], settings)
+
+
+def fresh_callbacks(callbacks: Any, otherwise: Callable[[Any], Any]) -> Any:
+    """Clone callbacks; give one that cannot be cloned to ``otherwise``.
+
+    skorch takes every attribute of a callback for an argument of its constructor, so
+    one that keeps a list of losses cannot be cloned.
+    """
+
+    def fresh(callback: Any) -> Any:
+        try:
+            return clone(callback, safe=False)
+        except Exception:  # constructors are the user's and may raise anything
+            return otherwise(callback)
+
+    if not isinstance(callbacks, list | tuple):
+        return clone(callbacks, safe=False)
+    return type(callbacks)([fresh(callback) for callback in callbacks])
