@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from ctypes import CDLL
 from functools import lru_cache
 from pathlib import Path
@@ -65,15 +65,25 @@ def one_thread(device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
-def plain_torch(device: torch.device) -> Iterator[None]:
-    """One thread and gradients: none of the modes that the caller may be in."""
+def plain_torch(device: torch.device, gradients: bool = True) -> Iterator[None]:
+    """One thread, gradients or none, and none of the modes the caller may be in."""
+    on_cpu = torch.device("cpu")  # where new tensors lie unless told otherwise
     with (
         one_thread(device),
+        nullcontext() if default_is_cpu() else on_cpu,  # it takes time at every call
         torch.autocast(device.type, enabled=False),
-        torch.inference_mode(False),
-        torch.enable_grad(),
+        torch.inference_mode(not gradients),
+        torch.set_grad_enabled(gradients),
     ):
         yield
+
+
+def default_is_cpu() -> bool:
+    """Whether the caller has left the default device of torch alone."""
+    try:
+        return torch.empty(0).device.type == "cpu"
+    except (AssertionError, RuntimeError):  # it is one that is not there
+        return False
 
 
 @lru_cache(maxsize=1)

@@ -458,16 +458,16 @@ def load_net(state: dict[str, Any], settings: Settings) -> Net:
     with plain_torch(settings.device):
         module.to_empty(device=settings.device)
         module.load_state_dict(weights)
-    module.eval()
-    net = make_net(module, settings, n_updates=1)
-    moments = {
-        index: {
-            name: torch.from_numpy(v.copy()) if isinstance(v, np.ndarray) else v
-            for name, v in values.items()
+        module.eval()
+        net = make_net(module, settings, n_updates=1)
+        moments = {
+            index: {
+                name: torch.from_numpy(v.copy()) if isinstance(v, np.ndarray) else v
+                for name, v in values.items()
+            }
+            for index, values in state["moments"].items()
         }
-        for index, values in state["moments"].items()
-    }
-    set_moments(net, state["optimizer"], moments)
+        set_moments(net, state["optimizer"], moments)
     net.history = History({**epoch, "batches": []} for epoch in state["history"])
     return net
 

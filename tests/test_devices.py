@@ -82,6 +82,41 @@ def test_weights_are_counted_as_they_are(cell, pooling, num_layers, bidirectiona
     assert count_weights(module.config) == expected
 
 
+def fit_and_ask(waves):
+    """Answers of a model that was fitted, loaded, and trained further."""
+    options = {"dropout": 0.1, "bidirectional": True, "pooling": "attention"}
+    options |= {"early_stopping": True, "validation_fraction": 0.2}
+    model = GRUClassifier(device="cpu", **options, **SMALL)
+    model = pickle.loads(pickle.dumps(model.fit(*waves))).partial_fit(*waves)
+    return model.predict_proba(waves[0]), model.transform(waves[0])
+
+
+@pytest.mark.parametrize("default", ["meta", "cuda:99"])
+def test_the_default_device_of_the_caller_changes_nothing(default, waves):
+    expected = fit_and_ask(waves)
+    with torch.device(default):
+        within_block = fit_and_ask(waves)
+    torch.set_default_device(default)
+    try:
+        everywhere = fit_and_ask(waves)
+    finally:
+        torch.set_default_device(None)
+    np.testing.assert_equal(within_block, expected)
+    np.testing.assert_equal(everywhere, expected)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", torch.optim.NAdam])
+def test_the_default_device_of_the_caller_changes_no_optimizer(optimizer, waves):
+    def weights():
+        model = RNNRegressor(optimizer=optimizer, device="cpu", **SMALL).fit(*waves)
+        return [weight.numpy() for weight in model.module_.state_dict().values()]
+
+    expected = weights()
+    with torch.device("meta"):
+        found = weights()
+    np.testing.assert_equal(found, expected)
+
+
 @needs_gpu
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("model", [GRUClassifier, LSTMRegressor, RNNRegressor])
