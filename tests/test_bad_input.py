@@ -1445,6 +1445,16 @@ def test_row_76_a_local_callback_can_be_used_and_cloned() -> None:
     assert np.isfinite(clone(model).fit(X, make_y(GRURegressor)).predict(X)).all()
 
 
+def test_row_76_searches_in_processes_can_send_what_pickle_cannot() -> None:
+    y = make_y(GRURegressor)
+    scoring = EpochScoring(lambda net, X, y: 1.0, name="one", on_train=True)
+    model = fitted(loss=lambda outputs, y: (outputs - y) ** 4, callbacks=[scoring])
+    wrapped = joblib.wrap_non_picklable_objects(model, keep_wrapper=False)
+    sent = pickle.loads(pickle.dumps(wrapped))
+    assert_array_equal(sent.predict(X), model.predict(X))
+    assert sent.partial_fit(X, y).n_iter_ == model.n_iter_ + 1
+
+
 def test_row_76_something_that_is_no_callback() -> None:
     with pytest.raises((TypeError, ValueError), match=re.compile("callback", re.I)):
         make(callbacks=[lambda net: None]).fit(X, make_y(GRURegressor))
