@@ -361,9 +361,9 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             weight_decay=self.weight_decay,
             max_grad_norm=self.max_grad_norm,
             max_epochs=int(max_epochs),
-            batch_size=int(self.batch_size),
+            batch_size=self.batch_size,
             device=resolve_device(self.device),
-            verbose=int(self.verbose),
+            verbose=self.verbose,
             callbacks=self.callbacks,
             net_params=self.net_params,
             kind=self._target_kind(),
@@ -428,7 +428,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
 
         try:
             settings = self._settings(1, "constant")
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             warnings.warn(f"The network is loaded on the CPU: {error}", stacklevel=2)
             device, self.device = self.device, "cpu"
             settings = self._settings(1, "constant")

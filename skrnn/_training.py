@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import math
 import re
 import sys
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal, Protocol, cast
 
@@ -39,7 +38,7 @@ from skrnn._modules import (
     set_generator,
     weights_are_finite,
 )
-from skrnn._schedules import SCHEDULES, Factor
+from skrnn._optimizers import SCHEDULES, Factor, optimizer_params
 from skrnn._training_set import TrainingSet
 
 __all__ = ["Dataset", "DivergenceError", "Net", "Settings", "copy_module", "dump_net"]
@@ -50,13 +49,6 @@ NONLINEARITIES = {
     "numbers": None,
     "classes": partial(torch.softmax, dim=1),
     "labels": torch.sigmoid,
-}
-
-OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
-    "adamw": torch.optim.AdamW,
-    "adam": torch.optim.Adam,
-    "sgd": torch.optim.SGD,
-    "rmsprop": torch.optim.RMSprop,
 }
 
 
@@ -79,6 +71,10 @@ class Settings:
     kind: Kind = "numbers"  # what the targets are
     patience: int | None = None  # epochs; None never stops early
     seeds: list[int] = field(default_factory=list)  # weights, dropout, shuffling
+
+
+USABLE: dict[str, Any] = {"loss": "squared_error", "lr": 1e-3, "weight_decay": 0.0}
+USABLE |= {"batch_size": 1, "verbose": 0, "net_params": None}
 
 
 class Dataset(Protocol):
@@ -266,11 +262,16 @@ def make_net(
         "predict_nonlinearity": NONLINEARITIES[settings.kind],
         "lr": settings.lr,
         "max_epochs": settings.max_epochs,
-        "batch_size": settings.batch_size,
+        "batch_size": int(settings.batch_size),
         "device": str(settings.device),
-        "verbose": settings.verbose,
+        "verbose": int(settings.verbose),
         "train_split": None,
-        **optimizer_params(settings),
+        **optimizer_params(
+            settings.optimizer,
+            settings.weight_decay,
+            settings.device,
+            settings.net_params,
+        ),
     }
     callbacks: list[Any] = [] if guard is None else [("finite_guard", guard)]
     if guard is not None and settings.max_grad_norm is not None:
@@ -307,26 +308,6 @@ def check_callbacks(settings: Settings) -> list[Any]:
                 "lr_schedule='constant' with it."
             )
     return callbacks
-
-
-def optimizer_params(settings: Settings) -> dict[str, Any]:
-    """Find the optimiser class and what it takes of our settings."""
-    optimizer = OPTIMIZERS.get(settings.optimizer, settings.optimizer)
-    if not isinstance(optimizer, type) or not issubclass(
-        optimizer, torch.optim.Optimizer
-    ):
-        raise TypeError(
-            f"optimizer={optimizer!r} is no optimizer class: use one of "
-            f"{sorted(OPTIMIZERS)} or a class from torch.optim."
-        )
-    accepted = inspect.signature(optimizer).parameters
-    params: dict[str, Any] = {"optimizer": optimizer}
-    if "weight_decay" in accepted:
-        params["optimizer__weight_decay"] = settings.weight_decay
-    chosen = {"optimizer__fused", "optimizer__foreach"} & set(settings.net_params or {})
-    if "fused" in accepted and not chosen and settings.device.type in ("cpu", "cuda"):
-        params["optimizer__fused"] = True
-    return params
 
 
 class GradientClipping(Callback):
@@ -459,7 +440,12 @@ def load_net(state: dict[str, Any], settings: Settings) -> Net:
         module.to_empty(device=settings.device)
         module.load_state_dict(weights)
         module.eval()
-        net = make_net(module, settings, n_updates=1)
+        try:
+            net = make_net(module, settings, n_updates=1)
+        except Exception:  # set after the fit: the next one says what is wrong
+            kind = getattr(torch.optim, state["optimizer"], torch.optim.AdamW)
+            usable = replace(settings, **USABLE, optimizer=kind)
+            net = make_net(module, usable, n_updates=1)
         moments = {
             index: {
                 name: torch.from_numpy(v.copy()) if isinstance(v, np.ndarray) else v

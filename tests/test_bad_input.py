@@ -12,7 +12,8 @@ row    why it is not here
 46     exported models come with the saved format; strided input is tested here
 47     double[pyarrow] needs pyarrow, which nothing else here does; Float64 is tested
 49-61  forecasting, with sktime; row 50 (generators) is tested here
-77-85  saving and loading files
+77-84  saving and loading files
+85     pickles in test_testing.py; here only those of a model with wrong parameters
 86, 88 devices: only that a missing or misspelt one is refused
 87     needs a GPU that is too small
 89-92  limits of the operating system, leaks, trackers
@@ -1458,3 +1459,38 @@ def test_row_76_searches_in_processes_can_send_what_pickle_cannot() -> None:
 def test_row_76_something_that_is_no_callback() -> None:
     with pytest.raises((TypeError, ValueError), match=re.compile("callback", re.I)):
         make(callbacks=[lambda net: None]).fit(X, make_y(GRURegressor))
+
+
+# --- loading: row 85 -----------------------------------------------------------------
+
+
+@both_tasks
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"lr": -1.0},
+        {"lr": "fast"},
+        {"net_params": {"foo": 1}},
+        {"batch_size": "many"},
+        {"optimizer": "nothing"},
+        {"loss": "nothing"},
+        {"hidden_size": -3},
+        {"verbose": "much"},
+        {"device": None},
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("ignore:The network is loaded on the CPU")
+def test_row_85_a_model_loads_whatever_its_parameters_were_set_to(
+    cls: Any, params: Any
+) -> None:
+    y, (name,) = make_y(cls), params
+    model = make(cls, optimizer="adam").fit(X, y).partial_fit(X, y)
+    expected, before = answers(model), getattr(model, name, None)
+    loaded = pickle.loads(pickle.dumps(copy.deepcopy(model).set_params(**params)))
+    assert loaded.get_params() == {**model.get_params(), **params}
+    assert_array_equal(answers(loaded), expected)
+    with pytest.raises((TypeError, ValueError)):
+        loaded.fit(X, y)
+    loaded.set_params(**{name: before}).partial_fit(X, y)
+    assert_array_equal(answers(loaded), answers(model.partial_fit(X, y)))

@@ -30,15 +30,14 @@ from skrnn._batches import BatchIterator, StepDataset
 from skrnn._devices import one_thread
 from skrnn._losses import LOSSES, make_loss
 from skrnn._modules import SequenceModule
+from skrnn._optimizers import cosine, one_cycle, optimizer_params
 from skrnn._running import blocks_of_rows, round_lengths, run_module
-from skrnn._schedules import cosine, one_cycle
 from skrnn._training import (
     Settings,
     dump_net,
     fit_module,
     load_net,
     make_module,
-    optimizer_params,
 )
 from skrnn._training_set import TrainingSet, merge_identical
 
@@ -514,7 +513,7 @@ def test_optimisers_are_found_by_name_or_class(optimizer: Any, cls: Any) -> None
 @pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
 def test_optimisers_are_fused_and_agree_with_plain_ones(optimizer: str) -> None:
     data = make_data([3, 1, 4, 2])
-    assert optimizer_params(make_settings(optimizer=optimizer))["optimizer__fused"]
+    assert optimizer_params(optimizer, 0.0, CPU, None)["optimizer__fused"]
     _, fused = trained(data, optimizer=optimizer, max_epochs=5)
     _, plain = trained(
         data, optimizer=optimizer, max_epochs=5, net_params={"optimizer__fused": False}
