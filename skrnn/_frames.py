@@ -14,7 +14,8 @@ from skrnn._sequences import Sequences, offsets_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["frame_to_array", "is_frame", "is_nested_frame", "sequences_from_frame"]
+__all__ = ["frame_to_array", "is_frame", "is_nested_frame", "is_series_of_sequences"]
+__all__ += ["sequences_from_frame"]
 
 
 def is_frame(X: Any) -> bool:
@@ -29,6 +30,13 @@ def is_nested_frame(X: Any) -> bool:
         return False
     columns = [X] if X.ndim == 1 else [X.iloc[:, i] for i in range(X.shape[1])]
     return any(c.dtype == object and _is_series(c.iloc[0]) for c in columns)
+
+
+def is_series_of_sequences(X: Any) -> bool:
+    """Whether X is a Series whose cells are (n_steps, n_features) each."""
+    if not is_frame(X) or X.ndim != 1 or X.dtype != object or len(X) == 0:
+        return False
+    return np.ndim(X.iloc[0]) == 2
 
 
 def sequences_from_frame(X: Any, *, sequence_id: Any, time: Any) -> Sequences | None:
@@ -169,9 +177,10 @@ def _read_nested(frame: pd.DataFrame) -> Sequences:
         for row, cell in zip(frame.index, cells, strict=True):
             if not _is_series(cell) or cell.ndim != 1:
                 raise ValueError(
-                    f"Column {label!r} of row {row} holds a {type(cell).__name__}, "
-                    "expected a Series or 1-D array: each cell of a nested DataFrame "
-                    "is one feature of a whole sequence."
+                    f"Column {label!r} of row {row} holds a {type(cell).__name__} of "
+                    f"shape {np.shape(cell)}, expected a Series or 1-D array: each "
+                    "cell of a nested DataFrame is one feature of a whole sequence. "
+                    f"For cells that are whole sequences, pass list(X[{label!r}])."
                 )
         lengths[:, position] = [len(cell) for cell in cells]
         columns.append(_join_cells(cells, label))

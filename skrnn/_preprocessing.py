@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skrnn._inputs import input_kind
+from skrnn._inputs import as_list, input_kind
 from skrnn._params import CONSTRAINTS
 from skrnn._sequences import Sequences
 from skrnn._validation import check_sequences, draft_of
@@ -256,6 +256,7 @@ def _in_the_form_of(
     X: Any, sequences: Sequences, values: NDArray[np.float64]
 ) -> NDArray[Any] | list[NDArray[Any]] | Sequences:
     """Give the new values of ``sequences`` the form in which X came."""
+    X = as_list(X)
     scaled = sequences.with_values(values.astype(sequences.dtype, copy=False))
     if isinstance(X, Sequences):
         return scaled

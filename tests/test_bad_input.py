@@ -32,6 +32,7 @@ import textwrap
 import threading
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -793,6 +794,40 @@ def test_row_43_sparse_matrices(cls: Any, form: Any) -> None:
         make(cls).fit(form(table), make_y(cls))
     with pytest.raises(TypeError, match="Sparse data was passed for X, but dense"):
         make(cls).fit(table, make_y(cls)).predict(form(table))
+
+
+@both_tasks
+@pytest.mark.parametrize("form", [scipy.sparse.csr_matrix, scipy.sparse.coo_array])
+def test_row_43_sparse_matrices_in_a_list(cls: Any, form: Any) -> None:
+    for n_dense in (0, 3):
+        mixed = [*X[:n_dense], *map(form, X[n_dense:])]
+        with pytest.raises(TypeError, match=rf"X\[{n_dense}\] is sparse.*toarray"):
+            make(cls).fit(mixed, make_y(cls))
+
+
+@both_tasks
+@pytest.mark.parametrize(
+    "change", [lambda x: x.requires_grad_(), lambda x: x.bfloat16()]
+)
+def test_tensors_that_numpy_cannot_read(cls: Any, change: Any) -> None:
+    model, y = make(cls), make_y(cls)
+    for place, form in [
+        (r"X\[0\]", list),
+        ("X", lambda t: t),
+        ("X", lambda t: t[..., 0]),
+    ]:
+        tensors = form(change(torch.tensor(X)))
+        with pytest.raises(TypeError, match=rf"{place} is a Tensor.*\.detach\(\)\.cpu"):
+            model.fit(tensors, y)
+
+
+@both_tasks
+@pytest.mark.parametrize("form", [deque, pd.Series], ids=["deque", "Series"])
+def test_lists_in_another_guise(cls: Any, form: Any) -> None:
+    listed = make_pipeline(SequenceScaler(), make(cls)).fit(list(X), make_y(cls))
+    model = clone(listed).fit(form(list(X)), make_y(cls))
+    assert_array_equal(answers(model, form(list(X))), answers(listed, list(X)))
+    assert_array_equal(answers(model[-1], form(list(X))), answers(model[-1], X))
 
 
 @both_tasks
