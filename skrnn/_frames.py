@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -166,7 +165,7 @@ def _join_groups(
     if (np.diff(order) != 1).any():
         values = values[order]
     lengths = np.bincount(groups)
-    return Sequences(values, offsets_of(lengths), _names(frame.columns))
+    return Sequences(values, offsets_of(lengths), frame.columns)
 
 
 def _read_nested(frame: pd.DataFrame) -> Sequences:
@@ -193,7 +192,7 @@ def _read_nested(frame: pd.DataFrame) -> Sequences:
             "number of steps."
         )
     values = np.stack(columns, axis=1)
-    return Sequences(values, offsets_of(lengths[:, 0]), _names(frame.columns))
+    return Sequences(values, offsets_of(lengths[:, 0]), frame.columns)
 
 
 def _join_cells(cells: list[Any], label: Any) -> NDArray[Any]:
@@ -206,8 +205,3 @@ def _join_cells(cells: list[Any], label: Any) -> NDArray[Any]:
 
 def _is_series(cell: Any) -> bool:
     return isinstance(cell, np.ndarray) or (is_frame(cell) and cell.ndim == 1)
-
-
-def _names(labels: Iterable[Any]) -> tuple[str, ...] | None:
-    names = tuple(labels)
-    return names if all(isinstance(name, str) for name in names) else None

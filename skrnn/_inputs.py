@@ -323,7 +323,7 @@ def _read_one(x: Any, index: int, features_per_step: int | None) -> NDArray[Any]
     return array
 
 
-def _common_names(X: Any) -> tuple[str, ...] | None:
+def _common_names(X: Any) -> tuple[Any, ...] | None:
     """Column names of a list of frames, which must agree."""
     if not is_frame(X[0]) or X[0].ndim != 2:
         return None
@@ -335,7 +335,7 @@ def _common_names(X: Any) -> tuple[str, ...] | None:
                 f"X[{index}] has the columns {other}, but X[0] has {names}: all "
                 "sequences need the same features in the same order."
             )
-    return names if all(isinstance(name, str) for name in names) else None
+    return names
 
 
 def _split_steps(array: NDArray[Any], lengths: NDArray[Any], names: Any) -> Sequences:
@@ -344,8 +344,6 @@ def _split_steps(array: NDArray[Any], lengths: NDArray[Any], names: Any) -> Sequ
         raise ValueError(
             f"lengths add up to {lengths.sum()} steps, but X has {len(array)} rows."
         )
-    if names is not None and not all(isinstance(name, str) for name in names):
-        names = None
     return Sequences(array, offsets_of(lengths), names)
 
 
