@@ -683,6 +683,16 @@ def test_verbose_prints_one_line_per_epoch(capsys: pytest.CaptureFixture[str]) -
     assert "train_loss" in lines[0]
 
 
+def test_more_verbose_shows_how_far_an_epoch_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    X, y = make_problem()  # 40 sequences make 3 batches
+    for verbose, shown in [(1, False), (2, True)]:
+        small(verbose=verbose).fit(X, y)
+        printed = capsys.readouterr().err
+        assert ("| 0/3 [" in printed) == shown
+
+
 def test_a_fit_is_silent_by_default(capsys: pytest.CaptureFixture[str]) -> None:
     small().fit(*make_problem()).predict(make_problem()[0])
     captured = capsys.readouterr()
