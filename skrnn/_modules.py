@@ -287,6 +287,12 @@ def count_weights(config: dict[str, Any]) -> int:
     return int(layers + attention + (embedding + 1) * n_outputs)
 
 
+def count_activations(config: dict[str, Any]) -> int:
+    """Count the gates of one step, the least that it keeps for the gradients."""
+    width = config["hidden_size"] * (2 if config["bidirectional"] else 1)
+    return int(GATES[config["cell"]] * width * config["num_layers"])
+
+
 @torch.no_grad()
 def aligned_copy(module: SequenceModule) -> SequenceModule:
     """Copy a module with all sizes rounded up to whole vector registers.

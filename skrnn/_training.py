@@ -29,11 +29,12 @@ from skorch.history import History
 from torch import Tensor, nn
 
 from skrnn._batches import StepDataset
-from skrnn._devices import check_memory, plain_torch
+from skrnn._devices import check_batch_memory, check_memory, plain_torch
 from skrnn._losses import make_loss
 from skrnn._modules import (
     SequenceModule,
     copy_weights,
+    count_activations,
     count_weights,
     set_generator,
     weights_are_finite,
@@ -214,6 +215,8 @@ def fit_module(
     """
     _, dropout_seed, shuffle_seed = settings.seeds
     device = settings.device
+    if isinstance(train, TrainingSet) and device.type == "cpu":  # a GPU says it itself
+        check_batch(module, train, settings.batch_size)
     module.to(device)
     train_set = to_dataset(train, device)
     valid_set = None if validation is None else to_dataset(validation, device)
@@ -242,6 +245,16 @@ def fit_module(
     net.train_split = None
     net.history[-1]["batches"] = []
     return net
+
+
+def check_batch(module: SequenceModule, data: TrainingSet, batch_size: int) -> None:
+    """Check that the batch with the longest sequence fits into memory."""
+    n_rows = len(data.weights)
+    n_batches = -(-n_rows // batch_size)
+    longest = int(data.sequences.lengths.max())
+    itemsize = next(module.parameters()).dtype.itemsize
+    bytes_per_step = count_activations(module.config) * itemsize
+    check_batch_memory(-(-n_rows // n_batches), longest, bytes_per_step)
 
 
 def to_dataset(data: TrainingSet | Dataset, device: torch.device) -> Dataset:

@@ -471,11 +471,33 @@ def test_row_23_a_finite_loss_with_gradients_of_nan_is_an_error(
 @both_tasks
 @pytest.mark.parametrize("hidden_size", [10**6, 10**9, 10**12])
 def test_row_25_a_network_larger_than_the_memory(cls: Any, hidden_size: int) -> None:
-    message = r"needs about \d+ GiB.*has \d+ GiB\. Use a smaller hidden_size"
+    message = r"needs about \d+ GiB.*has [\d.]+ GiB\. Use a smaller hidden_size"
     start = time.perf_counter()
     with pytest.raises(MemoryError, match=message):
         make(cls, hidden_size=hidden_size).fit(X, make_y(cls))
     assert time.perf_counter() - start < 5.0
+
+
+@both_tasks
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_row_25_a_batch_larger_than_the_memory(
+    cls: Any, method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = tmp_path / "memory.max"  # of a container
+    limit.write_text(f"{2**20}\n")
+    monkeypatch.setattr("skrnn._devices.CONTAINER_LIMIT", limit)
+    n_steps = 1 + 2**20 // (8 * 4 * 3 * 4)  # 8 sequences, 4 units, 3 gates, float32
+    long = [np.zeros((n_steps, 2)), *X]
+    y = make_y(cls, N + 1)
+    message = (
+        rf"needs about 0\.00098 GiB for a batch of 8 sequences of {n_steps} steps.*has "
+        r"0\.00098 GiB\. Use a smaller batch_size, shorter sequences \(for windows, a "
+        r"smaller window_length\) or a smaller hidden_size"
+    )
+    options = {"batch_size": 8, "num_layers": 1, "bidirectional": False}
+    with pytest.raises(MemoryError, match=message):
+        getattr(make(cls, **options), method)(long[:8], y[:8])
+    getattr(make(cls, **options), method)([x[:-1] for x in long[:8]], y[:8])
 
 
 @both_tasks

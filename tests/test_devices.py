@@ -1,5 +1,6 @@
 """Devices, threads and memory; the tests on a GPU run where there is one."""
 
+import os
 import pickle
 
 import numpy as np
@@ -7,8 +8,8 @@ import pytest
 import torch
 
 from skrnn import GRUClassifier, LSTMRegressor, RNNRegressor
-from skrnn._devices import check_memory, one_thread, resolve_device
-from skrnn._modules import SequenceModule, count_weights
+from skrnn._devices import check_memory, memory_limit, one_thread, resolve_device
+from skrnn._modules import SequenceModule, count_activations, count_weights
 from skrnn.datasets import make_waves
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -71,6 +72,36 @@ def test_memory_is_counted_before_it_is_taken():
     assert count_weights(config) == n_weights
     with pytest.raises(MemoryError, match=f"about {16 * n_weights / 2**30:.0f} GiB"):
         check_memory(n_weights, bytes_each=4)
+
+
+@pytest.mark.parametrize(
+    ("text", "share"), [("max\n", 1.0), (None, 1.0), ("1000\n", 0.0), (f"{2**62}", 1.0)]
+)
+def test_the_limit_of_a_container_is_respected(text, share, tmp_path, monkeypatch):
+    path = tmp_path / "memory.max"
+    if text is not None:
+        path.write_text(text)
+    monkeypatch.setattr("skrnn._devices.CONTAINER_LIMIT", path)
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert memory_limit() == (machine if share else 1000)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize(("num_layers", "bidirectional"), [(1, False), (3, True)])
+def test_no_more_numbers_are_counted_than_a_step_keeps(cell, num_layers, bidirectional):
+    """torch saves more than that for the gradients, never less."""
+    module = SequenceModule(cell, 3, 2, 8, num_layers, bidirectional)
+    module.to_empty(device="cpu")
+    kept = {}
+
+    def pack(tensor):
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        outputs = module(torch.zeros(50, 40, 3))
+    assert outputs.requires_grad
+    assert 50 * 40 * 4 * count_activations(module.config) <= sum(kept.values())
 
 
 @pytest.mark.parametrize("pooling", ["last", "concat", "attention"])
