@@ -11,7 +11,7 @@ import skrnn
 
 FILES = sorted(Path(skrnn.__file__).parent.glob("*.py"))
 LAYERS = [  # a file may import only from lines above its own
-    {"_params", "_sequences", "_modules", "_losses", "_devices"},
+    {"_params", "_sequences", "_modules", "_losses", "_devices", "_optimizers"},
     {"_frames", "_missing", "_training_set", "_running", "datasets"},
     {"_inputs", "_windows", "_batches", "_labels", "_checks_data"},
     {"_validation", "_training", "_checks"},
@@ -26,6 +26,7 @@ DOORS = {  # the files that may import an outside library
         "_devices",
         "_losses",
         "_modules",
+        "_optimizers",
         "_running",
         "_training",
     },
