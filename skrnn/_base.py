@@ -40,7 +40,7 @@ if TYPE_CHECKING:  # torch is loaded by the first fit
     from skrnn._running import Part
     from skrnn._training import Kind, Net, Settings
 
-__all__ = ["BaseRecurrent"]
+__all__ = ["BaseRecurrent", "fresh_callbacks"]
 
 OWNED = {"module", "criterion", "callbacks", "train_split", "dataset", "device"}
 OWNED |= {"iterator_train", "iterator_valid", "optimizer", "lr", "max_epochs"}

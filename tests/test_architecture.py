@@ -26,6 +26,9 @@ LAYERS = [  # a file may import only from lines above its own
     {"forecasting._base"},
     {"forecasting._forecasters"},
     {"forecasting.__init__"},
+    {"panel._base"},
+    {"panel._classifiers", "panel._regressors"},
+    {"panel.__init__"},
     {"__init__"},
 ]
 DOORS = {  # the files that may import an outside library
@@ -52,7 +55,7 @@ DOORS = {  # the files that may import an outside library
         "forecasting._panels",
         "forecasting._times",
     },
-    "sktime": {"forecasting._base"},
+    "sktime": {"forecasting._base", "panel._classifiers", "panel._regressors"},
     "skpro": {"forecasting._base"},
     "matplotlib": set(),
 }

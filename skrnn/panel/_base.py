@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
 
-from skrnn._base import BaseRecurrent
+from skrnn._base import BaseRecurrent, fresh_callbacks
 from skrnn._inputs import as_sequences
 from skrnn._sequences import Sequences
 
@@ -46,7 +46,7 @@ class RecurrentPanel:
     def _fit(self: Any, X: Any, y: Any) -> Any:
         params = self.get_params(deep=False)
         # sktime: a fit changes no parameter, and callbacks hold what they saw
-        params["callbacks"] = clone(params["callbacks"], safe=False)
+        params["callbacks"] = fresh_callbacks(params["callbacks"], copy.deepcopy)
         self.estimator_ = self._network(**params).fit(read_panel(X), y)
         return self
 
