@@ -323,7 +323,8 @@ class BaseRecurrentForecaster(BaseForecaster):
         frames = frames_of(X)
         extras = [self.exogenous_.seen(each, frames)[0] for each in series]
         network = self.network_ if again else self._plan(series, extras, fh)
-        self.network_ = self._train(network, series, extras, self.max_epochs, self.lr)
+        how = (self.max_epochs, self.lr, self.early_stopping)
+        self.network_ = self._train(network, series, extras, *how)
 
     def _plan(
         self, series: list[Series], extras: list[NDArray[np.float64]], fh: Any
@@ -360,6 +361,7 @@ class BaseRecurrentForecaster(BaseForecaster):
         extras: list[NDArray[np.float64]],
         max_epochs: int,
         lr: float,
+        validate: bool,
     ) -> Any:
         from skrnn._training import Settings
         from skrnn.forecasting._learning import train
@@ -378,7 +380,7 @@ class BaseRecurrentForecaster(BaseForecaster):
             verbose=int(self.verbose),
             callbacks=self.callbacks,
             net_params=self.net_params,
-            patience=self.n_iter_no_change if self.early_stopping else None,
+            patience=self.n_iter_no_change if validate else None,
             seeds=spawn_seeds(self.random_state, 3, len(network.history)),
         )
         histories = [
@@ -400,7 +402,8 @@ class BaseRecurrentForecaster(BaseForecaster):
         if max(len(each.values) for each in series) < self.network_.horizon + 2:
             return
         epochs = max(1, int(self.max_epochs) // 10)
-        self.network_ = self._train(self.network_, series, extras, epochs, self.lr / 10)
+        how = (epochs, self.lr / 10, False)
+        self.network_ = self._train(self.network_, series, extras, *how)
         self._memory = self._memory.with_network(self.network_)
 
     def _device(self) -> Any:

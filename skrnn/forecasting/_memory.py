@@ -118,7 +118,8 @@ class Memory:
     def at(self, cutoff: Any) -> Memory:
         """Go back to a time; a series that has no value until then stays as it is."""
         series, extras = list(self.series), list(self.extras)
-        standings = list(self.standings)
+        standings, told = list(self.standings), list(self.told)
+        n_past = self.exogenous.n_past
         for place, each in enumerate(self.series):
             n_seen = int(each.index.searchsorted(cutoff, side="right"))
             if 0 < n_seen < len(each.values):
@@ -129,7 +130,8 @@ class Memory:
                 history = [History(series[place].values, extras[place])]
                 read = read_on(self.network, history, None, self.device)
                 standings[place] = read[0][0]
-        return replace(self, series=series, extras=extras, standings=standings)
+        changed = {"series": series, "extras": extras, "told": told}
+        return replace(self, standings=standings, **changed)
 
     def forecast(
         self, fh: Any, frames: Frames | None, n_paths: int, reduce: Reduce
@@ -176,7 +178,8 @@ class Memory:
             series = self.series[place]
             times = future(series.index, int(steps[place].max()), series.where)
             coming = Series(series.key, times, np.empty((len(times), 0)))
-            extras.append(self.exogenous.ahead(coming, frames, self.extras[place][-1]))
+            last, told = self.extras[place][-1], self.told[place]
+            extras.append(self.exogenous.ahead(coming, frames, last, told))
         walked = walk(
             self.network,
             [self.series[place].key for place in places],
