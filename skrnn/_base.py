@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -38,7 +40,7 @@ if TYPE_CHECKING:  # torch is loaded by the first fit
     from skrnn._running import Part
     from skrnn._training import Kind, Net, Settings
 
-__all__ = ["BaseRecurrent"]
+__all__ = ["BaseRecurrent", "fresh_callbacks"]
 
 OWNED = {"module", "criterion", "callbacks", "train_split", "dataset", "device"}
 OWNED |= {"iterator_train", "iterator_valid", "optimizer", "lr", "max_epochs"}
@@ -58,6 +60,7 @@ class BaseRecurrent(
     """
 
     _cell: ClassVar[str]
+    callbacks: Any
     device: str
     net_: Net
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
@@ -383,9 +386,9 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             weight_decay=self.weight_decay,
             max_grad_norm=self.max_grad_norm,
             max_epochs=int(max_epochs),
-            batch_size=int(self.batch_size),
+            batch_size=self.batch_size,
             device=resolve_device(self.device),
-            verbose=int(self.verbose),
+            verbose=self.verbose,
             callbacks=self.callbacks,
             net_params=self.net_params,
             kind=self._target_kind(),
@@ -422,6 +425,14 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         tags.input_tags.allow_nan = self.missing == "mask"
         return tags
 
+    def __sklearn_clone__(self) -> Self:
+        """Clone the parameters; callbacks need some care."""
+        others = draft_of(self)
+        others.callbacks = None
+        cloned: Self = super(BaseRecurrent, others).__sklearn_clone__()
+        cloned.callbacks = fresh_callbacks(self.callbacks, copy.deepcopy)
+        return cloned
+
     def __getstate__(self) -> dict[str, Any]:
         """Give the fitted network as numbers, names and numpy arrays."""
         state: dict[str, Any] = dict(super().__getstate__())
@@ -430,7 +441,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
 
             state["net_"] = dump_net(state["net_"])
             # a callback may hold tensors of the fit, which is over
-            state["callbacks"] = clone(state["callbacks"], safe=False)
+            state["callbacks"] = fresh_callbacks(state["callbacks"], copy.copy)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -442,9 +453,27 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
 
         try:
             settings = self._settings(1, "constant")
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             warnings.warn(f"The network is loaded on the CPU: {error}", stacklevel=2)
             device, self.device = self.device, "cpu"
             settings = self._settings(1, "constant")
             self.device = device
         self.net_ = load_net(state["net_"], settings)
+
+
+def fresh_callbacks(callbacks: Any, otherwise: Callable[[Any], Any]) -> Any:
+    """Clone callbacks; give one that cannot be cloned to ``otherwise``.
+
+    skorch takes every attribute of a callback for an argument of its constructor, so
+    one that keeps a list of losses cannot be cloned.
+    """
+
+    def fresh(callback: Any) -> Any:
+        try:
+            return clone(callback, safe=False)
+        except Exception:  # constructors are the user's and may raise anything
+            return otherwise(callback)
+
+    if not isinstance(callbacks, list | tuple):
+        return clone(callbacks, safe=False)
+    return type(callbacks)([fresh(callback) for callback in callbacks])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from ctypes import CDLL
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +13,10 @@ from pathlib import Path
 import torch
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["check_memory", "one_thread", "plain_torch", "resolve_device"]
+__all__ = ["check_batch_memory", "check_memory", "memory_limit", "one_thread"]
+__all__ += ["plain_torch", "resolve_device"]
+
+CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def resolve_device(device: str) -> torch.device:
@@ -65,15 +69,25 @@ def one_thread(device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
-def plain_torch(device: torch.device) -> Iterator[None]:
-    """One thread and gradients: none of the modes that the caller may be in."""
+def plain_torch(device: torch.device, gradients: bool = True) -> Iterator[None]:
+    """One thread, gradients or none, and none of the modes the caller may be in."""
+    on_cpu = torch.device("cpu")  # where new tensors lie unless told otherwise
     with (
         one_thread(device),
+        nullcontext() if default_is_cpu() else on_cpu,  # it takes time at every call
         torch.autocast(device.type, enabled=False),
-        torch.inference_mode(False),
-        torch.enable_grad(),
+        torch.inference_mode(not gradients),
+        torch.set_grad_enabled(gradients),
     ):
         yield
+
+
+def default_is_cpu() -> bool:
+    """Whether the caller has left the default device of torch alone."""
+    try:
+        return torch.empty(0).device.type == "cpu"
+    except (AssertionError, RuntimeError):  # it is one that is not there
+        return False
 
 
 @lru_cache(maxsize=1)
@@ -95,15 +109,46 @@ def mkl_setter() -> Callable[[int], int]:
     return lambda n_threads: n_threads
 
 
+def memory_limit() -> float:
+    """Bytes that there are for this process: the machine's, or its container's."""
+    limits = [math.inf]
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    with suppress(OSError, ValueError):  # no container, or one with the limit "max"
+        limits.append(int(CONTAINER_LIMIT.read_text()))
+    return min(limits)
+
+
 def check_memory(n_weights: int, bytes_each: int) -> None:
     """Weights, gradients and two moments must fit into the machine's memory."""
-    needed = 4 * n_weights * bytes_each
-    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
-        return
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    refuse_above_limit(
+        4 * n_weights * bytes_each,
+        "its weights, gradients and moments",
+        "a smaller hidden_size or fewer num_layers",
+    )
+
+
+def check_batch_memory(n_rows: int, n_steps: int, bytes_per_step: int) -> None:
+    """All that a batch keeps for its gradients must fit, too."""
+    refuse_above_limit(
+        n_rows * n_steps * bytes_per_step,
+        f"a batch of {n_rows} sequences of {n_steps} steps",
+        "a smaller batch_size, shorter sequences (for windows, a smaller "
+        "window_length) or a smaller hidden_size",
+    )
+
+
+def refuse_above_limit(needed: int, what: str, advice: str) -> None:
+    """Refuse what cannot fit, before torch or the system ends the process."""
+    there = memory_limit()
     if needed > there:
         raise MemoryError(
-            f"Training this network needs about {needed / 2**30:.0f} GiB for its "
-            f"weights, gradients and moments; this machine has {there / 2**30:.0f} GiB"
-            ". Use a smaller hidden_size or fewer num_layers."
+            f"Training this network needs about {in_gib(needed)} for {what}; this "
+            f"machine has {in_gib(there)}. Use {advice}."
         )
+
+
+def in_gib(n_bytes: float) -> str:
+    """Write a number of bytes in GiB, with two digits at least."""
+    size = n_bytes / 2**30
+    return f"{size:.0f} GiB" if size >= 10 else f"{size:.2g} GiB"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +13,8 @@ from skrnn._sequences import Sequences, offsets_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["frame_to_array", "is_frame", "is_nested_frame", "missing_cells"]
+__all__ = ["frame_to_array", "is_frame", "is_nested_frame", "is_series_of_sequences"]
+__all__ += ["missing_cells"]
 __all__ += ["sequences_from_frame"]
 
 
@@ -37,6 +37,13 @@ def missing_cells(array: NDArray[Any]) -> NDArray[np.bool_]:
     import pandas
 
     return np.asarray(pandas.isna(array))
+
+
+def is_series_of_sequences(X: Any) -> bool:
+    """Whether X is a Series whose cells are (n_steps, n_features) each."""
+    if not is_frame(X) or X.ndim != 1 or X.dtype != object or len(X) == 0:
+        return False
+    return np.ndim(X.iloc[0]) == 2
 
 
 def sequences_from_frame(X: Any, *, sequence_id: Any, time: Any) -> Sequences | None:
@@ -166,7 +173,7 @@ def _join_groups(
     if (np.diff(order) != 1).any():
         values = values[order]
     lengths = np.bincount(groups)
-    return Sequences(values, offsets_of(lengths), _names(frame.columns))
+    return Sequences(values, offsets_of(lengths), frame.columns)
 
 
 def _read_nested(frame: pd.DataFrame) -> Sequences:
@@ -177,9 +184,10 @@ def _read_nested(frame: pd.DataFrame) -> Sequences:
         for row, cell in zip(frame.index, cells, strict=True):
             if not _is_series(cell) or cell.ndim != 1:
                 raise ValueError(
-                    f"Column {label!r} of row {row} holds a {type(cell).__name__}, "
-                    "expected a Series or 1-D array: each cell of a nested DataFrame "
-                    "is one feature of a whole sequence."
+                    f"Column {label!r} of row {row} holds a {type(cell).__name__} of "
+                    f"shape {np.shape(cell)}, expected a Series or 1-D array: each "
+                    "cell of a nested DataFrame is one feature of a whole sequence. "
+                    f"For cells that are whole sequences, pass list(X[{label!r}])."
                 )
         lengths[:, position] = [len(cell) for cell in cells]
         columns.append(_join_cells(cells, label))
@@ -192,7 +200,7 @@ def _read_nested(frame: pd.DataFrame) -> Sequences:
             "number of steps."
         )
     values = np.stack(columns, axis=1)
-    return Sequences(values, offsets_of(lengths[:, 0]), _names(frame.columns))
+    return Sequences(values, offsets_of(lengths[:, 0]), frame.columns)
 
 
 def _join_cells(cells: list[Any], label: Any) -> NDArray[Any]:
@@ -205,8 +213,3 @@ def _join_cells(cells: list[Any], label: Any) -> NDArray[Any]:
 
 def _is_series(cell: Any) -> bool:
     return isinstance(cell, np.ndarray) or (is_frame(cell) and cell.ndim == 1)
-
-
-def _names(labels: Iterable[Any]) -> tuple[str, ...] | None:
-    names = tuple(labels)
-    return names if all(isinstance(name, str) for name in names) else None

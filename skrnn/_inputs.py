@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable, Sequence, Sized
 from numbers import Real
 from typing import Any, Literal
 
@@ -14,11 +14,14 @@ from skrnn._frames import (
     frame_to_array,
     is_frame,
     is_nested_frame,
+    is_series_of_sequences,
     sequences_from_frame,
 )
 from skrnn._sequences import Sequences, offsets_of
 
-__all__ = ["InputKind", "as_sequences", "input_kind", "read_sequences", "refuse_times"]
+__all__ = ["InputKind", "array_of", "as_list", "as_sequences", "input_kind"]
+__all__ += ["read_sequences", "refuse_times", "refuse_unclear_frames"]
+__all__ += ["table_to_sequences"]
 
 InputKind = Literal["table", "panel", "ragged"]
 
@@ -50,7 +53,7 @@ def as_sequences(
         - 2-D array of shape (n_sequences, n_steps): one feature per step;
         - 3-D array of shape (n_sequences, n_steps, n_features);
         - list or object array of arrays of shape (n_steps_i, n_features) or
-          (n_steps_i,), or of data frames with equal columns;
+          (n_steps_i,), or of data frames with equal columns, or a Series of them;
         - with ``lengths``, array of shape (n_total_steps, n_features): all sequences,
           one after the other;
         - DataFrame with a MultiIndex (sequence, time), as in sktime's ``pd-multiindex``
@@ -100,6 +103,9 @@ def as_sequences(
         raise ValueError(
             f"layout must be 'steps-features' or 'features-steps', got {layout!r}."
         )
+    if isinstance(X, Sequence) and len(X) == 0:
+        raise ValueError(f"X is an empty {type(X).__name__}. Expected {FORMS}.")
+    X = as_list(X)
     of_frames = {"sequence_id": sequence_id, "time": time}
     of_arrays = {"lengths": lengths, "padding": padding}
     of_panels = {"layout": None if layout == "steps-features" else layout}
@@ -113,8 +119,6 @@ def as_sequences(
             _refuse_options(form, {**of_arrays, **of_panels})
             return framed
     _refuse_options(f"of type {type(X).__name__}, no long DataFrame", of_frames)
-    if isinstance(X, list | tuple) and len(X) == 0:
-        raise ValueError(f"X is an empty {type(X).__name__}. Expected {FORMS}.")
     if input_kind(X) == "ragged":
         _refuse_options("a list of sequences", {**of_arrays, **of_panels})
         sequences = _read_ragged(X, None)
@@ -148,6 +152,13 @@ def _refuse_options(form: str, options: dict[str, Any]) -> None:
             )
 
 
+def as_list(X: Any) -> Any:
+    """Make a list of a deque or a Series of sequences; leave anything else as it is."""
+    ours = isinstance(X, list | tuple | str | bytes) or hasattr(X, "ndim")
+    is_other_list = isinstance(X, Sequence) and not ours
+    return list(X) if is_other_list or is_series_of_sequences(X) else X
+
+
 def input_kind(X: Any) -> InputKind:
     """Tell a table (2-D), a panel (3-D) and ragged input apart, without a copy."""
     if isinstance(X, Sequences):
@@ -160,9 +171,8 @@ def input_kind(X: Any) -> InputKind:
             return "ragged" if first.ndim > 0 else "table"
         if isinstance(first, list | tuple):
             return _kind_of_nested_lists(X)
-        if hasattr(first, "__array__") and np.asarray(first).ndim > 0:
-            return "ragged"
-        return "table"
+        is_array = hasattr(first, "__array__") and np.ndim(first) > 0
+        return "ragged" if is_array or issparse(first) else "table"
     if isinstance(X, Iterable) and not isinstance(X, Sized):
         raise TypeError(
             f"X is a {type(X).__name__}, which can be read only once. Pass list(X)."
@@ -258,6 +268,22 @@ def _refuse_times(dtype: Any, where: str) -> None:
         )
 
 
+def array_of(X: Any, where: str = "X") -> NDArray[Any]:
+    """Make an array of X, or say what to do: some tensors do not become one."""
+    try:
+        return np.asarray(X)
+    except ValueError as error:
+        raise ValueError(
+            f"{where} cannot be read as an array ({error}). Expected {FORMS}."
+        ) from error
+    except (RuntimeError, TypeError) as error:
+        raise TypeError(
+            f"{where} is a {type(X).__name__} that cannot be read as an array "
+            f"({error}). Pass an array of numpy; of a tensor, that is "
+            "tensor.detach().cpu().float().numpy()."
+        ) from error
+
+
 def _numeric_array(X: Any, where: str = "X") -> NDArray[Any]:
     """Make a real numeric array; NaN for masked entries."""
     if np.ma.isMaskedArray(X):
@@ -269,12 +295,7 @@ def _numeric_array(X: Any, where: str = "X") -> NDArray[Any]:
         )
     if is_frame(X):
         X = frame_to_array(X if X.ndim == 2 else X.to_frame()).reshape(X.shape)
-    try:
-        array = np.asarray(X)
-    except ValueError as error:
-        raise ValueError(
-            f"{where} cannot be read as an array ({error}). Expected {FORMS}."
-        ) from error
+    array = array_of(X, where)
     refuse_times(array, where)
     if array.dtype.kind == "c":
         raise ValueError(f"Complex data not supported\n{where} is complex.")
@@ -325,7 +346,7 @@ def _read_one(x: Any, index: int, features_per_step: int | None) -> NDArray[Any]
     return array
 
 
-def _common_names(X: Any) -> tuple[str, ...] | None:
+def _common_names(X: Any) -> tuple[Any, ...] | None:
     """Column names of a list of frames, which must agree."""
     if not is_frame(X[0]) or X[0].ndim != 2:
         return None
@@ -337,7 +358,7 @@ def _common_names(X: Any) -> tuple[str, ...] | None:
                 f"X[{index}] has the columns {other}, but X[0] has {names}: all "
                 "sequences need the same features in the same order."
             )
-    return names if all(isinstance(name, str) for name in names) else None
+    return names
 
 
 def _split_steps(array: NDArray[Any], lengths: NDArray[Any], names: Any) -> Sequences:
@@ -346,8 +367,6 @@ def _split_steps(array: NDArray[Any], lengths: NDArray[Any], names: Any) -> Sequ
         raise ValueError(
             f"lengths add up to {lengths.sum()} steps, but X has {len(array)} rows."
         )
-    if names is not None and not all(isinstance(name, str) for name in names):
-        names = None
     return Sequences(array, offsets_of(lengths), names)
 
 

@@ -266,6 +266,16 @@ def set_generator(module: nn.Module, generator: torch.Generator | None) -> None:
             part.generator = generator
 
 
+def weights_are_finite(module: nn.Module) -> bool:
+    """Whether no weight is NaN or infinite."""
+    return all(bool(torch.isfinite(p).all()) for p in module.parameters())
+
+
+def copy_weights(module: nn.Module) -> dict[str, Tensor]:
+    """Copy the weights, by name."""
+    return {name: w.detach().clone() for name, w in module.state_dict().items()}
+
+
 def count_weights(config: dict[str, Any]) -> int:
     """Count the numbers of a module's weights before it is made."""
     hidden, n_outputs = config["hidden_size"], config["n_outputs"]
@@ -276,6 +286,12 @@ def count_weights(config: dict[str, Any]) -> int:
     attention = width * (width + 2) if config["pooling"] == "attention" else 0
     embedding = width * (3 if config["pooling"] == "concat" else 1)
     return int(layers + attention + (embedding + 1) * n_outputs)
+
+
+def count_activations(config: dict[str, Any]) -> int:
+    """Count the gates of one step, the least that it keeps for the gradients."""
+    width = config["hidden_size"] * (2 if config["bidirectional"] else 1)
+    return int(GATES[config["cell"]] * width * config["num_layers"])
 
 
 @torch.no_grad()

@@ -11,17 +11,12 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skrnn._inputs import input_kind
+from skrnn._inputs import as_list, input_kind
 from skrnn._params import CONSTRAINTS
 from skrnn._sequences import Sequences
 from skrnn._validation import check_sequences, draft_of
 
 __all__ = ["SequenceScaler"]
-
-
-def _makes_a_table(scaler: Any) -> bool:
-    """Only the columns of a table have one name each."""
-    return getattr(scaler, "_input_kind", "table") == "table"
 
 
 def _keeps_its_scale(scaler: Any) -> bool:
@@ -142,6 +137,9 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
     def _fit(self, X: Any) -> None:
         self._validate_params()
         sequences = self._check(X, reset=True)
+        # what scikit-learn's set_output may turn into frames
+        tables = {"transform"} if self._input_kind == "table" else set()
+        self._sklearn_auto_wrap_output_keys = tables
         if self.per == "feature":
             everything = np.array([0, len(sequences.values)])
             loc, scale = _statistics(sequences.values, everything, self.method)
@@ -210,16 +208,14 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         values += self.loc_
         return _in_the_form_of(X, sequences, values)
 
-    @available_if(_makes_a_table)  # type: ignore[untyped-decorator]  # of sklearn
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Name the columns of the scaled table as those of the table given to ``fit``.
-
-        Not available after a fit on 3-D or ragged data, which have no columns.
+        """Name what comes out as what went in: columns of a table, else features.
 
         Parameters
         ----------
         input_features : array of str of shape (n_features_in_,) or None, default=None
-            Names of the columns; None takes ``feature_names_in_`` or "x0", "x1", ...
+            Names of the columns of a table, or of the features of a step; None takes
+            ``feature_names_in_`` or "x0", "x1", ...
 
         Returns
         -------
@@ -256,6 +252,7 @@ def _in_the_form_of(
     X: Any, sequences: Sequences, values: NDArray[np.float64]
 ) -> NDArray[Any] | list[NDArray[Any]] | Sequences:
     """Give the new values of ``sequences`` the form in which X came."""
+    X = as_list(X)
     scaled = sequences.with_values(values.astype(sequences.dtype, copy=False))
     if isinstance(X, Sequences):
         return scaled

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skrnn._devices import one_thread
+from skrnn._devices import plain_torch
 from skrnn._modules import SequenceModule, aligned_copy, blocks, round_up
 from skrnn._sequences import Sequences
 
@@ -49,7 +49,6 @@ def runner_of(module: SequenceModule) -> Runner:
     return runner
 
 
-@torch.inference_mode()
 def run_module(
     module: SequenceModule,
     sequences: Sequences,
@@ -63,7 +62,7 @@ def run_module(
     """
     n_outputs = module.config["n_outputs"]
     device = next(module.parameters()).device
-    with one_thread(device), torch.autocast(device.type, enabled=False):
+    with plain_torch(device, gradients=False):
         runner = runner_of(module)
         run, columns = runner.module.embed, embedding_columns(module, runner)
         if part == "outputs":

@@ -25,7 +25,7 @@ class Sequences:
     offsets : array of shape (n_sequences + 1,)
         Where each sequence begins in ``values``, then the total number of steps.
     feature_names : sequence of str or None, default=None
-        Names of the columns of ``values``.
+        Names of the columns of ``values``; kept if all are strings.
 
     Attributes
     ----------
@@ -118,6 +118,8 @@ class Sequences:
                     f"feature_names has {len(feature_names)} names for "
                     f"{values.shape[1]} features."
                 )
+            if not all(isinstance(name, str) for name in feature_names):
+                feature_names = None
         self.values = values
         self.offsets = offsets.astype(np.int64, copy=False)
         self.feature_names = feature_names
@@ -138,6 +140,8 @@ class Sequences:
         sequences : Sequences
             A copy of them, one after the other.
         """
+        if len(arrays) == 0:
+            raise ValueError("There are no arrays: pass at least one sequence.")
         lengths = [len(array) for array in arrays]
         values = np.concatenate(arrays, axis=0)
         return cls(values, offsets_of(lengths), feature_names)
@@ -208,7 +212,7 @@ class Sequences:
             if len(key) != 2 or key[1] is not Ellipsis:
                 raise IndexError("Sequences has one axis: index it with one key.")
             key = key[0]
-        if isinstance(key, int | np.integer):
+        if isinstance(key, int | np.integer) and not isinstance(key, bool):
             index = range(len(self))[key]
             return self.values[self.offsets[index] : self.offsets[index + 1]]
         if isinstance(key, slice) and key.step in (None, 1):
@@ -216,7 +220,19 @@ class Sequences:
             offsets = self.offsets[start : max(start, stop) + 1]
             values = self.values[offsets[0] : offsets[-1]]
             return Sequences(values, offsets - offsets[0], self.feature_names)
-        return self._take(np.arange(len(self))[key])
+        indices = np.arange(len(self))[key]
+        if isinstance(indices, np.integer):  # the key was an array without an axis
+            return self[indices]
+        if indices.ndim != 1:
+            raise IndexError(
+                f"Sequences has one axis, but this key, a {type(key).__name__}, asks "
+                f"for {indices.ndim}: index it with an integer, a slice or a 1-D array "
+                "of integers or truth values."
+            )
+        return self._take(indices)
+
+    def __contains__(self, item: Any) -> bool:
+        return any(np.array_equal(sequence, item) for sequence in self)
 
     def _take(self, indices: NDArray[np.int64]) -> Sequences:
         if len(self) and self.is_uniform:

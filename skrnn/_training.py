@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import math
 import re
 import sys
 import warnings
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal, Protocol, cast
 
@@ -31,9 +29,17 @@ from skorch.history import History
 from torch import Tensor, nn
 
 from skrnn._batches import StepDataset
-from skrnn._devices import check_memory, plain_torch
+from skrnn._devices import check_batch_memory, check_memory, plain_torch
 from skrnn._losses import make_loss
-from skrnn._modules import SequenceModule, count_weights, set_generator
+from skrnn._modules import (
+    SequenceModule,
+    copy_weights,
+    count_activations,
+    count_weights,
+    set_generator,
+    weights_are_finite,
+)
+from skrnn._optimizers import SCHEDULES, Factor, optimizer_params
 from skrnn._training_set import TrainingSet
 
 __all__ = ["Dataset", "DivergenceError", "Net", "Settings", "copy_module", "dump_net"]
@@ -44,14 +50,6 @@ NONLINEARITIES = {
     "numbers": None,
     "classes": partial(torch.softmax, dim=1),
     "labels": torch.sigmoid,
-}
-Factor = Callable[[int, int], float]  # (update, n_updates) -> share of lr
-
-OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
-    "adamw": torch.optim.AdamW,
-    "adam": torch.optim.Adam,
-    "sgd": torch.optim.SGD,
-    "rmsprop": torch.optim.RMSprop,
 }
 
 
@@ -74,6 +72,10 @@ class Settings:
     kind: Kind = "numbers"  # what the targets are
     patience: int | None = None  # epochs; None never stops early
     seeds: list[int] = field(default_factory=list)  # weights, dropout, shuffling
+
+
+USABLE: dict[str, Any] = {"loss": "squared_error", "lr": 1e-3, "weight_decay": 0.0}
+USABLE |= {"batch_size": 1, "verbose": 0, "net_params": None}
 
 
 class Dataset(Protocol):
@@ -213,6 +215,8 @@ def fit_module(
     """
     _, dropout_seed, shuffle_seed = settings.seeds
     device = settings.device
+    if isinstance(train, TrainingSet) and device.type == "cpu":  # a GPU says it itself
+        check_batch(module, train, settings.batch_size)
     module.to(device)
     train_set = to_dataset(train, device)
     valid_set = None if validation is None else to_dataset(validation, device)
@@ -243,6 +247,16 @@ def fit_module(
     return net
 
 
+def check_batch(module: SequenceModule, data: TrainingSet, batch_size: int) -> None:
+    """Check that the batch with the longest sequence fits into memory."""
+    n_rows = len(data.weights)
+    n_batches = -(-n_rows // batch_size)
+    longest = int(data.sequences.lengths.max())
+    itemsize = next(module.parameters()).dtype.itemsize
+    bytes_per_step = count_activations(module.config) * itemsize
+    check_batch_memory(-(-n_rows // n_batches), longest, bytes_per_step)
+
+
 def to_dataset(data: TrainingSet | Dataset, device: torch.device) -> Dataset:
     """Put a training set on the device; anything else is there already."""
     return StepDataset(data, device) if isinstance(data, TrainingSet) else data
@@ -261,11 +275,16 @@ def make_net(
         "predict_nonlinearity": NONLINEARITIES[settings.kind],
         "lr": settings.lr,
         "max_epochs": settings.max_epochs,
-        "batch_size": settings.batch_size,
+        "batch_size": int(settings.batch_size),
         "device": str(settings.device),
-        "verbose": settings.verbose,
+        "verbose": int(settings.verbose),
         "train_split": None,
-        **optimizer_params(settings),
+        **optimizer_params(
+            settings.optimizer,
+            settings.weight_decay,
+            settings.device,
+            settings.net_params,
+        ),
     }
     callbacks: list[Any] = [] if guard is None else [("finite_guard", guard)]
     if guard is not None and settings.max_grad_norm is not None:
@@ -302,26 +321,6 @@ def check_callbacks(settings: Settings) -> list[Any]:
                 "lr_schedule='constant' with it."
             )
     return callbacks
-
-
-def optimizer_params(settings: Settings) -> dict[str, Any]:
-    """Find the optimiser class and what it takes of our settings."""
-    optimizer = OPTIMIZERS.get(settings.optimizer, settings.optimizer)
-    if not isinstance(optimizer, type) or not issubclass(
-        optimizer, torch.optim.Optimizer
-    ):
-        raise TypeError(
-            f"optimizer={optimizer!r} is no optimizer class: use one of "
-            f"{sorted(OPTIMIZERS)} or a class from torch.optim."
-        )
-    accepted = inspect.signature(optimizer).parameters
-    params: dict[str, Any] = {"optimizer": optimizer}
-    if "weight_decay" in accepted:
-        params["optimizer__weight_decay"] = settings.weight_decay
-    chosen = {"optimizer__fused", "optimizer__foreach"} & set(settings.net_params or {})
-    if "fused" in accepted and not chosen and settings.device.type in ("cpu", "cuda"):
-        params["optimizer__fused"] = True
-    return params
 
 
 class GradientClipping(Callback):
@@ -366,32 +365,6 @@ class Schedule(Callback):
             for group, rate in zip(groups, self.rates, strict=True):
                 group["lr"] = rate * factor
             self.update += 1
-
-
-def one_cycle(update: int, n_updates: int, warm_up: float = 0.25) -> float:
-    """Rise from 1/25 to 1 in the first quarter, then fall to 0 (Smith & Topin)."""
-    done = update / n_updates
-    if done < warm_up:
-        return 0.04 + 0.96 * 0.5 * (1 - math.cos(math.pi * done / warm_up))
-    return 0.5 * (1 + math.cos(math.pi * (done - warm_up) / (1 - warm_up)))
-
-
-def cosine(update: int, n_updates: int) -> float:
-    """Fall from 1 to 0 (Loshchilov & Hutter, 2017)."""
-    return 0.5 * (1 + math.cos(math.pi * update / n_updates))
-
-
-SCHEDULES: dict[str, Factor] = {"one_cycle": one_cycle, "cosine": cosine}
-
-
-def weights_are_finite(module: nn.Module) -> bool:
-    """Whether no weight is NaN or infinite."""
-    return all(bool(torch.isfinite(p).all()) for p in module.parameters())
-
-
-def copy_weights(module: nn.Module) -> dict[str, Tensor]:
-    """Copy the weights, by name."""
-    return {name: w.detach().clone() for name, w in module.state_dict().items()}
 
 
 def restore_good_weights(net: Net, guard: FiniteGuard, settings: Settings) -> None:
@@ -479,16 +452,21 @@ def load_net(state: dict[str, Any], settings: Settings) -> Net:
     with plain_torch(settings.device):
         module.to_empty(device=settings.device)
         module.load_state_dict(weights)
-    module.eval()
-    net = make_net(module, settings, n_updates=1)
-    moments = {
-        index: {
-            name: torch.from_numpy(v.copy()) if isinstance(v, np.ndarray) else v
-            for name, v in values.items()
+        module.eval()
+        try:
+            net = make_net(module, settings, n_updates=1)
+        except Exception:  # set after the fit: the next one says what is wrong
+            kind = getattr(torch.optim, state["optimizer"], torch.optim.AdamW)
+            usable = replace(settings, **USABLE, optimizer=kind)
+            net = make_net(module, usable, n_updates=1)
+        moments = {
+            index: {
+                name: torch.from_numpy(v.copy()) if isinstance(v, np.ndarray) else v
+                for name, v in values.items()
+            }
+            for index, values in state["moments"].items()
         }
-        for index, values in state["moments"].items()
-    }
-    set_moments(net, state["optimizer"], moments)
+        set_moments(net, state["optimizer"], moments)
     net.history = History({**epoch, "batches": []} for epoch in state["history"])
     return net
 

@@ -15,6 +15,8 @@ from skrnn._frames import frame_to_array, is_frame
 from skrnn._inputs import (
     FORMS,
     InputKind,
+    array_of,
+    as_list,
     input_kind,
     read_sequences,
     refuse_times,
@@ -48,6 +50,7 @@ def check_sequences(
     ``dtype`` is one type or a list of types to keep. Sets ``n_features_in_`` (columns
     of a table, else features per step), ``feature_names_in_`` and ``_input_kind``.
     """
+    X = as_list(X)
     refuse_unclear_frames(X)
     width: int | None = estimator.features_per_step
     if _is_empty_list(X) and (reset or estimator._input_kind != "table"):
@@ -105,9 +108,11 @@ def _check_table(estimator: BaseEstimator, X: Any, reset: bool) -> NDArray[Any]:
             table = validate_data(estimator, X, reset=reset, **options)
         else:  # fitted on 3-D or ragged input: only the features of a step count
             table = check_array(X, estimator=estimator, input_name="X", **options)
-    except (TypeError, ValueError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         if is_frame(X):
             frame_to_array(X if X.ndim == 2 else X.to_frame())  # names the column
+        elif hasattr(X, "__array__"):
+            array_of(X)  # says how a tensor gives its numbers
         if "float" not in str(error) or "X" in str(error):
             raise
         raise type(error)(

@@ -12,7 +12,8 @@ row    why it is not here
 46     exported models come with the saved format; strided input is tested here
 47     double[pyarrow] needs pyarrow, which nothing else here does; Float64 is tested
 49-61  forecasting, with sktime; row 50 (generators) is tested here
-77-85  saving and loading files
+77-84  saving and loading files
+85     pickles in test_testing.py; here only those of a model with wrong parameters
 86, 88 devices: only that a missing or misspelt one is refused
 87     needs a GPU that is too small
 89-92  limits of the operating system, leaks, trackers
@@ -31,6 +32,7 @@ import textwrap
 import threading
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -470,11 +472,33 @@ def test_row_23_a_finite_loss_with_gradients_of_nan_is_an_error(
 @both_tasks
 @pytest.mark.parametrize("hidden_size", [10**6, 10**9, 10**12])
 def test_row_25_a_network_larger_than_the_memory(cls: Any, hidden_size: int) -> None:
-    message = r"needs about \d+ GiB.*has \d+ GiB\. Use a smaller hidden_size"
+    message = r"needs about \d+ GiB.*has [\d.]+ GiB\. Use a smaller hidden_size"
     start = time.perf_counter()
     with pytest.raises(MemoryError, match=message):
         make(cls, hidden_size=hidden_size).fit(X, make_y(cls))
     assert time.perf_counter() - start < 5.0
+
+
+@both_tasks
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_row_25_a_batch_larger_than_the_memory(
+    cls: Any, method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = tmp_path / "memory.max"  # of a container
+    limit.write_text(f"{2**20}\n")
+    monkeypatch.setattr("skrnn._devices.CONTAINER_LIMIT", limit)
+    n_steps = 1 + 2**20 // (8 * 4 * 3 * 4)  # 8 sequences, 4 units, 3 gates, float32
+    long = [np.zeros((n_steps, 2)), *X]
+    y = make_y(cls, N + 1)
+    message = (
+        rf"needs about 0\.00098 GiB for a batch of 8 sequences of {n_steps} steps.*has "
+        r"0\.00098 GiB\. Use a smaller batch_size, shorter sequences \(for windows, a "
+        r"smaller window_length\) or a smaller hidden_size"
+    )
+    options = {"batch_size": 8, "num_layers": 1, "bidirectional": False}
+    with pytest.raises(MemoryError, match=message):
+        getattr(make(cls, **options), method)(long[:8], y[:8])
+    getattr(make(cls, **options), method)([x[:-1] for x in long[:8]], y[:8])
 
 
 @both_tasks
@@ -969,6 +993,40 @@ def test_row_43_sparse_matrices(cls: Any, form: Any) -> None:
         make(cls).fit(form(table), make_y(cls))
     with pytest.raises(TypeError, match="Sparse data was passed for X, but dense"):
         make(cls).fit(table, make_y(cls)).predict(form(table))
+
+
+@both_tasks
+@pytest.mark.parametrize("form", [scipy.sparse.csr_matrix, scipy.sparse.coo_array])
+def test_row_43_sparse_matrices_in_a_list(cls: Any, form: Any) -> None:
+    for n_dense in (0, 3):
+        mixed = [*X[:n_dense], *map(form, X[n_dense:])]
+        with pytest.raises(TypeError, match=rf"X\[{n_dense}\] is sparse.*toarray"):
+            make(cls).fit(mixed, make_y(cls))
+
+
+@both_tasks
+@pytest.mark.parametrize(
+    "change", [lambda x: x.requires_grad_(), lambda x: x.bfloat16()]
+)
+def test_tensors_that_numpy_cannot_read(cls: Any, change: Any) -> None:
+    model, y = make(cls), make_y(cls)
+    for place, form in [
+        (r"X\[0\]", list),
+        ("X", lambda t: t),
+        ("X", lambda t: t[..., 0]),
+    ]:
+        tensors = form(change(torch.tensor(X)))
+        with pytest.raises(TypeError, match=rf"{place} is a Tensor.*\.detach\(\)\.cpu"):
+            model.fit(tensors, y)
+
+
+@both_tasks
+@pytest.mark.parametrize("form", [deque, pd.Series], ids=["deque", "Series"])
+def test_lists_in_another_guise(cls: Any, form: Any) -> None:
+    listed = make_pipeline(SequenceScaler(), make(cls)).fit(list(X), make_y(cls))
+    model = clone(listed).fit(form(list(X)), make_y(cls))
+    assert_array_equal(answers(model, form(list(X))), answers(listed, list(X)))
+    assert_array_equal(answers(model[-1], form(list(X))), answers(model[-1], X))
 
 
 @both_tasks
@@ -1809,6 +1867,51 @@ def test_row_76_a_local_callback_can_be_used_and_cloned() -> None:
     assert np.isfinite(clone(model).fit(X, make_y(GRURegressor)).predict(X)).all()
 
 
+def test_row_76_searches_in_processes_can_send_what_pickle_cannot() -> None:
+    y = make_y(GRURegressor)
+    scoring = EpochScoring(lambda net, X, y: 1.0, name="one", on_train=True)
+    model = fitted(loss=lambda outputs, y: (outputs - y) ** 4, callbacks=[scoring])
+    wrapped = joblib.wrap_non_picklable_objects(model, keep_wrapper=False)
+    sent = pickle.loads(pickle.dumps(wrapped))
+    assert_array_equal(sent.predict(X), model.predict(X))
+    assert sent.partial_fit(X, y).n_iter_ == model.n_iter_ + 1
+
+
 def test_row_76_something_that_is_no_callback() -> None:
     with pytest.raises((TypeError, ValueError), match=re.compile("callback", re.I)):
         make(callbacks=[lambda net: None]).fit(X, make_y(GRURegressor))
+
+
+# --- loading: row 85 -----------------------------------------------------------------
+
+
+@both_tasks
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"lr": -1.0},
+        {"lr": "fast"},
+        {"net_params": {"foo": 1}},
+        {"batch_size": "many"},
+        {"optimizer": "nothing"},
+        {"loss": "nothing"},
+        {"hidden_size": -3},
+        {"verbose": "much"},
+        {"device": None},
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("ignore:The network is loaded on the CPU")
+def test_row_85_a_model_loads_whatever_its_parameters_were_set_to(
+    cls: Any, params: Any
+) -> None:
+    y, (name,) = make_y(cls), params
+    model = make(cls, optimizer="adam").fit(X, y).partial_fit(X, y)
+    expected, before = answers(model), getattr(model, name, None)
+    loaded = pickle.loads(pickle.dumps(copy.deepcopy(model).set_params(**params)))
+    assert loaded.get_params() == {**model.get_params(), **params}
+    assert_array_equal(answers(loaded), expected)
+    with pytest.raises((TypeError, ValueError)):
+        loaded.fit(X, y)
+    loaded.set_params(**{name: before}).partial_fit(X, y)
+    assert_array_equal(answers(loaded), answers(model.partial_fit(X, y)))

@@ -1,5 +1,6 @@
 """Devices, threads and memory; the tests on a GPU run where there is one."""
 
+import os
 import pickle
 
 import numpy as np
@@ -7,8 +8,8 @@ import pytest
 import torch
 
 from skrnn import GRUClassifier, LSTMRegressor, RNNRegressor
-from skrnn._devices import check_memory, one_thread, resolve_device
-from skrnn._modules import SequenceModule, count_weights
+from skrnn._devices import check_memory, memory_limit, one_thread, resolve_device
+from skrnn._modules import SequenceModule, count_activations, count_weights
 from skrnn.datasets import make_waves
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -73,6 +74,36 @@ def test_memory_is_counted_before_it_is_taken():
         check_memory(n_weights, bytes_each=4)
 
 
+@pytest.mark.parametrize(
+    ("text", "share"), [("max\n", 1.0), (None, 1.0), ("1000\n", 0.0), (f"{2**62}", 1.0)]
+)
+def test_the_limit_of_a_container_is_respected(text, share, tmp_path, monkeypatch):
+    path = tmp_path / "memory.max"
+    if text is not None:
+        path.write_text(text)
+    monkeypatch.setattr("skrnn._devices.CONTAINER_LIMIT", path)
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert memory_limit() == (machine if share else 1000)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize(("num_layers", "bidirectional"), [(1, False), (3, True)])
+def test_no_more_numbers_are_counted_than_a_step_keeps(cell, num_layers, bidirectional):
+    """torch saves more than that for the gradients, never less."""
+    module = SequenceModule(cell, 3, 2, 8, num_layers, bidirectional)
+    module.to_empty(device="cpu")
+    kept = {}
+
+    def pack(tensor):
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        outputs = module(torch.zeros(50, 40, 3))
+    assert outputs.requires_grad
+    assert 50 * 40 * 4 * count_activations(module.config) <= sum(kept.values())
+
+
 @pytest.mark.parametrize("pooling", ["last", "concat", "attention"])
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 @pytest.mark.parametrize(("num_layers", "bidirectional"), [(1, False), (3, True)])
@@ -80,6 +111,41 @@ def test_weights_are_counted_as_they_are(cell, pooling, num_layers, bidirectiona
     module = SequenceModule(cell, 3, 2, 5, num_layers, bidirectional, pooling=pooling)
     expected = sum(p.numel() for p in module.parameters())
     assert count_weights(module.config) == expected
+
+
+def fit_and_ask(waves):
+    """Answers of a model that was fitted, loaded, and trained further."""
+    options = {"dropout": 0.1, "bidirectional": True, "pooling": "attention"}
+    options |= {"early_stopping": True, "validation_fraction": 0.2}
+    model = GRUClassifier(device="cpu", **options, **SMALL)
+    model = pickle.loads(pickle.dumps(model.fit(*waves))).partial_fit(*waves)
+    return model.predict_proba(waves[0]), model.transform(waves[0])
+
+
+@pytest.mark.parametrize("default", ["meta", "cuda:99"])
+def test_the_default_device_of_the_caller_changes_nothing(default, waves):
+    expected = fit_and_ask(waves)
+    with torch.device(default):
+        within_block = fit_and_ask(waves)
+    torch.set_default_device(default)
+    try:
+        everywhere = fit_and_ask(waves)
+    finally:
+        torch.set_default_device(None)
+    np.testing.assert_equal(within_block, expected)
+    np.testing.assert_equal(everywhere, expected)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", torch.optim.NAdam])
+def test_the_default_device_of_the_caller_changes_no_optimizer(optimizer, waves):
+    def weights():
+        model = RNNRegressor(optimizer=optimizer, device="cpu", **SMALL).fit(*waves)
+        return [weight.numpy() for weight in model.module_.state_dict().values()]
+
+    expected = weights()
+    with torch.device("meta"):
+        found = weights()
+    np.testing.assert_equal(found, expected)
 
 
 @needs_gpu

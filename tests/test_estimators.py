@@ -535,6 +535,22 @@ def test_the_columns_of_an_embedding_have_names(moving, params, n_columns):
     np.testing.assert_array_equal(frame.to_numpy(), plain)
 
 
+@pytest.mark.parametrize("form", ["table", "panel", "list", "named"])
+def test_the_columns_of_the_embedding_of_a_pipeline_have_names(form):
+    panel = np.random.default_rng(0).normal(size=(10, 4, 2))
+    X = {
+        "table": pd.DataFrame(panel[:, :, 0], columns=["t0", "t1", "t2", "t3"]),
+        "panel": panel,
+        "list": list(panel),
+        "named": Sequences.from_panel(panel, feature_names=["height", "speed"]),
+    }[form]
+    model = make_pipeline(SequenceScaler(), GRURegressor(**SMALL))
+    model.set_output(transform="pandas").fit(X, panel[:, 0, 0])
+    names = [f"gruregressor{i}" for i in range(len(model[-1].get_feature_names_out()))]
+    assert model.get_feature_names_out().tolist() == names
+    assert list(model.transform(X).columns) == names
+
+
 def test_an_embedding_keeps_the_index_of_a_frame():
     X = pd.DataFrame(np.random.default_rng(0).normal(size=(10, 4)), index=range(5, 15))
     X.columns = ["t0", "t1", "t2", "t3"]

@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -35,6 +37,7 @@ NESTED = pd.DataFrame(
     }
 )
 NAN = np.nan
+GRADIENT = torch.eye(2, requires_grad=True)
 
 
 def assert_equal(sequences: Sequences, expected: Sequences) -> None:
@@ -54,6 +57,10 @@ def load(loader: Callable[..., Any], form: str) -> Any:
         np.asarray(Sequences.from_arrays(ARRAYS)),
         [array.tolist() for array in ARRAYS],
         [pd.DataFrame(array) for array in ARRAYS],
+        deque(ARRAYS),
+        pd.Series(ARRAYS, index=["b", "a"]),
+        pd.Series([pd.DataFrame(array) for array in ARRAYS]),
+        [torch.tensor(array) for array in ARRAYS],
         Sequences.from_arrays(ARRAYS),
         PANEL,
         NESTED,
@@ -328,6 +335,12 @@ def test_cells_of_text_are_named_with_their_column() -> None:
         ([], {}, ValueError, "X is an empty list"),
         ([np.zeros((0, 2))], {}, ValueError, "Sequence 0 has 0 steps"),
         (csr_array(np.zeros((2, 3))), {}, TypeError, "Sparse data was passed"),
+        ([csr_array(np.eye(2))] * 2, {}, TypeError, r"X\[0\] is sparse.*toarray"),
+        ([np.eye(2), csr_array(np.eye(2))], {}, TypeError, r"X\[1\] is sparse"),
+        ([np.eye(2), GRADIENT], {}, TypeError, r"X\[1\] is a Tensor.*requires grad"),
+        ([torch.eye(2).bfloat16()], {}, TypeError, r"X\[0\] is a Tensor.*\.float\(\)"),
+        (GRADIENT, {}, TypeError, r"X is a Tensor.*\.detach\(\)\.cpu\(\)"),
+        (deque(), {}, ValueError, "X is an empty deque"),
         (np.zeros((4, 1)), {"lengths": [3, 2]}, ValueError, "add up to 5 steps"),
         (np.zeros((4, 1)), {"lengths": [4, 0]}, ValueError, "Sequence 1 has 0 steps"),
         (np.zeros((4, 1)), {"lengths": [1.5]}, ValueError, "array of integers"),

@@ -1,5 +1,6 @@
 """Options that reach into training: losses, callbacks, rates, weights, X_val."""
 
+import copy
 import io
 import pickle
 import pickletools
@@ -7,6 +8,7 @@ import pickletools
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from skorch.callbacks import Callback, EpochScoring, LRScheduler
 from torch import nn
 
@@ -15,6 +17,16 @@ from skrnn.datasets import make_waves
 
 SMALL = {"hidden_size": 4, "max_epochs": 3, "device": "cpu", "random_state": 0}
 CONSTANT = {**SMALL, "lr_schedule": "constant"}
+
+
+class LogsLosses(Callback):
+    """Remembers in an attribute that its constructor does not take."""
+
+    def __init__(self):
+        self.losses = []
+
+    def on_epoch_end(self, net, **kwargs):
+        self.losses.append(net.history[-1]["train_loss"])
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +167,27 @@ def test_a_pickle_holds_no_tensors_of_callbacks(means):
     X = means[0]
     loaded = pickle.loads(pickled)
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_model_with_a_callback_that_remembers_can_be_saved_and_copied(means, named):
+    log = LogsLosses()
+    model = GRURegressor(callbacks=[("log", log) if named else log], **SMALL)
+    model.fit(*means)
+    assert len(log.losses) == model.n_iter_
+    X = means[0]
+    for again in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        np.testing.assert_array_equal(again.predict(X), model.predict(X))
+        assert again.partial_fit(*means).n_iter_ == model.n_iter_ + 1
+    assert len(log.losses) == model.n_iter_  # the copies have their own
+
+
+def test_callbacks_that_remember_do_so_for_their_own_clone(means):
+    log = LogsLosses()
+    model = GRURegressor(callbacks=[log], **SMALL)
+    clones = [clone(model).fit(*means) for _ in range(2)]
+    assert [len(m.callbacks[0].losses) for m in clones] == [m.n_iter_ for m in clones]
+    assert log.losses == []
 
 
 def test_parameters_set_during_a_fit_are_kept(means):

@@ -340,14 +340,26 @@ def test_set_output_leaves_other_forms_alone(
     assert isinstance(scaler.fit_transform(ragged), list)
 
 
-def test_only_tables_have_names_of_columns() -> None:
-    assert SequenceScaler().fit(np.eye(2)).get_feature_names_out().tolist() == [
-        "x0",
-        "x1",
-    ]
-    assert not hasattr(
-        SequenceScaler().fit(np.zeros((2, 3, 4))), "get_feature_names_out"
-    )
+def test_names_are_those_of_columns_or_of_the_features_of_a_step(
+    ragged: list[NDArray[np.float64]],
+) -> None:
+    features = [f"x{i}" for i in range(ragged[0].shape[1])]
+    named = Sequences.from_arrays(ragged, feature_names=["p", "q", "r"])
+    for X, names in [
+        (np.eye(2), ["x0", "x1"]),
+        (np.zeros((2, 3, 4)), ["x0", "x1", "x2", "x3"]),
+        (ragged, features),
+        (named, ["p", "q", "r"]),
+    ]:
+        assert SequenceScaler().fit(X).get_feature_names_out().tolist() == names
+
+
+def test_only_tables_become_frames(ragged: list[NDArray[np.float64]]) -> None:
+    frame = pd.DataFrame(np.eye(3), columns=["t0", "t1", "t2"])
+    scaler = SequenceScaler().set_output(transform="pandas")
+    for X in (frame, ragged, np.zeros((2, 3, 4)), frame):
+        assert isinstance(scaler.fit_transform(X), type(X))
+        assert isinstance(pickle.loads(pickle.dumps(scaler)).transform(X), type(X))
 
 
 def test_pickle_and_clone_keep_the_behaviour(

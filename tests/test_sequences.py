@@ -4,13 +4,14 @@ import pickle
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.model_selection import KFold, train_test_split
 
-from skrnn import Sequences
+from skrnn import Sequences, as_sequences
 
 Arrays = list[NDArray[np.float64]]
 
@@ -192,6 +193,48 @@ def test_ragged_sequences_make_no_array_of_numbers(sequences: Sequences) -> None
 def test_keys_outside_the_sequences_are_refused(sequences: Sequences, key: Any) -> None:
     with pytest.raises(IndexError):
         sequences[key]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        np.array([[0, 1], [2, 0]]),
+        None,
+        np.bool_(True),
+        True,
+        np.array([[0]]),
+    ],
+    ids=str,
+)
+def test_keys_of_other_dimensions_are_refused(sequences: Sequences, key: Any) -> None:
+    with pytest.raises(IndexError, match=r"one axis.*integer, a slice or a 1-D array"):
+        sequences[key]
+
+
+def test_an_array_of_one_integer_is_that_integer(sequences: Sequences) -> None:
+    np.testing.assert_array_equal(sequences[np.array(2)], sequences[2])
+
+
+@given(array_lists())
+def test_a_sequence_is_in_sequences_if_it_is_one_of_them(arrays: Arrays) -> None:
+    sequences = Sequences.from_arrays(arrays)
+    assert all(array in sequences for array in arrays)
+    assert arrays[0] + 1000 not in sequences or len(arrays[0]) == 0
+    assert 3 not in sequences
+
+
+def test_no_arrays_cannot_be_joined() -> None:
+    with pytest.raises(ValueError, match="no arrays: pass at least one"):
+        Sequences.from_arrays([])
+
+
+@pytest.mark.parametrize("names", [[0, 1], ["speed", 1], np.arange(2)], ids=str)
+def test_names_that_are_not_all_strings_are_dropped(names: Any) -> None:
+    assert Sequences(np.zeros((3, 2)), [0, 3], names).feature_names is None
+    steps = pd.DataFrame(np.zeros((3, 2)), columns=names)
+    for frame in ([steps], pd.concat({"a": steps})):
+        assert as_sequences(frame).feature_names is None
+    assert as_sequences(steps, lengths=[3]).feature_names is None
 
 
 def test_a_second_axis_is_refused(sequences: Sequences) -> None:

@@ -30,16 +30,14 @@ from skrnn._batches import BatchIterator, StepDataset
 from skrnn._devices import one_thread
 from skrnn._losses import LOSSES, make_loss
 from skrnn._modules import SequenceModule
+from skrnn._optimizers import cosine, one_cycle, optimizer_params
 from skrnn._running import blocks_of_rows, round_lengths, run_module
 from skrnn._training import (
     Settings,
-    cosine,
     dump_net,
     fit_module,
     load_net,
     make_module,
-    one_cycle,
-    optimizer_params,
 )
 from skrnn._training_set import TrainingSet, merge_identical
 
@@ -515,7 +513,7 @@ def test_optimisers_are_found_by_name_or_class(optimizer: Any, cls: Any) -> None
 @pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
 def test_optimisers_are_fused_and_agree_with_plain_ones(optimizer: str) -> None:
     data = make_data([3, 1, 4, 2])
-    assert optimizer_params(make_settings(optimizer=optimizer))["optimizer__fused"]
+    assert optimizer_params(optimizer, 0.0, CPU, None)["optimizer__fused"]
     _, fused = trained(data, optimizer=optimizer, max_epochs=5)
     _, plain = trained(
         data, optimizer=optimizer, max_epochs=5, net_params={"optimizer__fused": False}
@@ -683,6 +681,16 @@ def test_verbose_prints_one_line_per_epoch(capsys: pytest.CaptureFixture[str]) -
     lines = capsys.readouterr().out.strip().splitlines()
     assert len(lines) == 2 + 3
     assert "train_loss" in lines[0]
+
+
+def test_more_verbose_shows_how_far_an_epoch_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    X, y = make_problem()  # 40 sequences make 3 batches
+    for verbose, shown in [(1, False), (2, True)]:
+        small(verbose=verbose).fit(X, y)
+        printed = capsys.readouterr().err
+        assert ("| 0/3 [" in printed) == shown
 
 
 def test_a_fit_is_silent_by_default(capsys: pytest.CaptureFixture[str]) -> None:

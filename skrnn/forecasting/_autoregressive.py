@@ -21,6 +21,7 @@ from skrnn.forecasting._levels import RATES
 __all__ = ["AutoregressiveModule", "State", "describe", "encode", "roll"]
 
 STEPS_AT_ONCE = 512  # of an encoding: bounds its memory
+FREE_RUN = 0.5  # weight of the loss of a free run
 N_ERRORS = 101  # quantiles kept of the errors of a point loss
 
 
@@ -228,7 +229,7 @@ class AutoregressiveModule(nn.Module):
         path = torch.stack(list(roll(self, begin, extras.unbind(1))), 1)
         error = ((path - truth) / begin.scale[:, None]).to(losses.dtype)
         free = functional.huber_loss(error, torch.zeros_like(error), reduction="none")
-        return masked_mean(losses, known) + masked_mean(free, truth_known)
+        return masked_mean(losses, known) + FREE_RUN * masked_mean(free, truth_known)
 
     def look_far(
         self, outputs: Tensor, begin: State, extras: Tensor, truth: Tensor

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -19,17 +18,11 @@ from sklearn.utils._param_validation import (
 from sktime.forecasting.base import BaseForecaster
 
 from skrnn._params import CONSTRAINTS, spawn_seeds
-from skrnn.forecasting._exogenous import Exogenous, frames_of
+from skrnn.forecasting._exogenous import Exogenous, check_calendar, frames_of
 from skrnn.forecasting._levels import n_candidates
-from skrnn.forecasting._panels import (
-    Series,
-    check_frame,
-    join_rows,
-    later,
-    split_series,
-)
+from skrnn.forecasting._panels import Series, check_frame, join_rows, split_series
 from skrnn.forecasting._plan import check_seasons, make_plan
-from skrnn.forecasting._times import future, locate
+from skrnn.forecasting._times import locate
 
 __all__ = ["BaseRecurrentForecaster"]
 
@@ -241,14 +234,12 @@ class BaseRecurrentForecaster(BaseForecaster):
         if not hasattr(self, "network_"):  # not pretrained
             self._learn(series, X, fh)
         self._check_columns(y)
-        self._seed = spawn_seeds(self.random_state, 4)[3]
-        self._names = y.index.names
-        self._columns = y.columns
-        self._series: list[Series] = []
-        self._extras: list[NDArray[np.float64]] = []
-        self._standings: list[Any] = []
-        self._told: list[NDArray[np.float64]] = []
-        self._read_on(series, X)
+        from skrnn.forecasting._memory import Memory
+
+        seed = spawn_seeds(self.random_state, 4)[3]
+        empty = Memory(self.network_, self.exogenous_, seed, self._device())
+        self._memory = empty.read(series, frames_of(X))
+        self._names, self._columns = y.index.names, y.columns
         return self
 
     def _pretrain(self, y: Any, X: Any = None, fh: Any = None) -> Any:
@@ -263,8 +254,8 @@ class BaseRecurrentForecaster(BaseForecaster):
     def _update(self, y: Any, X: Any = None, update_params: bool = True) -> Any:
         self._check_columns(y)
         y = self._order_columns(y)
-        freq = getattr(self._series[0].index, "freq", None)
-        self._read_on(self._split(y, freq), X)
+        freq = getattr(self._memory.series[0].index, "freq", None)
+        self._memory = self._memory.read(self._split(y, freq), frames_of(X))
         if update_params:
             self._learn_more()
         return self
@@ -365,9 +356,12 @@ class BaseRecurrentForecaster(BaseForecaster):
         if not again:
             self.exogenous_ = Exogenous(X, self.past_only, self.static)
         frames = frames_of(X)
-        extras = [self._seen(each, frames)[0] for each in series]
+        extras = [self.exogenous_.seen(each, frames)[0] for each in series]
         network = self.network_ if again else self._plan(series, extras, fh)
-        self.network_ = self._train(network, series, extras, self.max_epochs, self.lr)
+        for each, extra in zip(series, extras, strict=True):
+            check_calendar(each, extra, network.config["n_extras"])
+        how = (self.max_epochs, self.lr, self.early_stopping)
+        self.network_ = self._train(network, series, extras, *how)
 
     def _plan(
         self, series: list[Series], extras: list[NDArray[np.float64]], fh: Any
@@ -404,6 +398,7 @@ class BaseRecurrentForecaster(BaseForecaster):
         extras: list[NDArray[np.float64]],
         max_epochs: int,
         lr: float,
+        validate: bool,
     ) -> Any:
         from skrnn._training import Settings
         from skrnn.forecasting._learning import train
@@ -422,7 +417,7 @@ class BaseRecurrentForecaster(BaseForecaster):
             verbose=int(self.verbose),
             callbacks=self.callbacks,
             net_params=self.net_params,
-            patience=self.n_iter_no_change if self.early_stopping else None,
+            patience=self.n_iter_no_change if validate else None,
             seeds=spawn_seeds(self.random_state, 3, len(network.history)),
         )
         histories = [
@@ -440,211 +435,30 @@ class BaseRecurrentForecaster(BaseForecaster):
 
     def _learn_more(self) -> None:
         """Train a little further on all values seen, at a tenth of the rate."""
-        if max(len(each.values) for each in self._series) < self.network_.horizon + 2:
+        series, extras = self._memory.series, self._memory.extras
+        if max(len(each.values) for each in series) < self.network_.horizon + 2:
             return
         epochs = max(1, int(self.max_epochs) // 10)
-        self.network_ = self._train(
-            self.network_, self._series, self._extras, epochs, self.lr / 10
-        )
-        self._standings = [
-            self._read(each, extra)
-            for each, extra in zip(self._series, self._extras, strict=True)
-        ]
-
-    # --- reading ------------------------------------------------------------------
+        how = (epochs, self.lr / 10, False)
+        self.network_ = self._train(self.network_, series, extras, *how)
+        self._memory = self._memory.with_network(self.network_)
 
     def _device(self) -> Any:
         from skrnn._devices import resolve_device
 
         return resolve_device(self.device)
 
-    def _seen(
-        self, series: Series, frames: Any, told: NDArray[np.float64] | None = None
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Exogenous numbers of a series, as many as the network reads."""
-        numbers = self.exogenous_.seen(series, frames, told)
-        network = getattr(self, "network_", None)
-        if network is None or numbers[0].shape[1] == network.config["n_extras"]:
-            return numbers
-        freq = getattr(series.index, "freq", None)
-        raise ValueError(
-            f"{series.where} has times with the frequency {freq}, whose calendar is "
-            "not that of the times the network was trained on (years or integers, "
-            "months or weeks, days, hours). Pass times of that kind, for example "
-            "y.asfreq('D'), or train another network."
-        )
-
-    def _read(self, series: Series, extra: NDArray[np.float64]) -> Any:
-        """Read one series from its beginning: where it stands."""
-        from skrnn.forecasting._network import History, read_on
-
-        history = [History(series.values, extra)]
-        return read_on(self.network_, history, None, self._device())[0][0]
-
-    def _read_on(self, series: list[Series], X: Any) -> None:
-        """Read new series, and the new values of known ones, from where they stand."""
-        from skrnn.forecasting._network import History, read_on
-
-        if X is not None and not self.exogenous_.columns:
-            warnings.warn(
-                "X is ignored: the network was fitted without X.",
-                UserWarning,
-                stacklevel=2,
-            )
-        frames, device = frames_of(X), self._device()
-        self._series, self._extras = list(self._series), list(self._extras)
-        self._standings, self._told = list(self._standings), list(self._told)
-        places = {each.key: place for place, each in enumerate(self._series)}
-        fresh = [each for each in series if each.key not in places]
-        more = [
-            later(self._series[places[each.key]], each)
-            for each in series
-            if each.key in places
-        ]
-        more = [each for each in more if len(each.values)]
-        for each in fresh:
-            if np.isnan(each.values).all(axis=0).any():
-                warnings.warn(
-                    f"{each.where} has a column without any value: its forecasts are "
-                    "about 0 until a value comes.",
-                    UserWarning,
-                    stacklevel=2,
-                )
-        if fresh:
-            seen = [self._seen(each, frames) for each in fresh]
-            histories = [
-                History(each.values, extra)
-                for each, (extra, _) in zip(fresh, seen, strict=True)
-            ]
-            self._series += fresh
-            self._extras += [extra for extra, _ in seen]
-            self._told += [told for _, told in seen]
-            self._standings += read_on(self.network_, histories, None, device)[0]
-        if more:
-            at = [places[each.key] for each in more]
-            seen = [
-                self._seen(each, frames, self._told[place])
-                for each, place in zip(more, at, strict=True)
-            ]
-            histories = [
-                History(each.values, extra)
-                for each, (extra, _) in zip(more, seen, strict=True)
-            ]
-            before = [self._standings[place] for place in at]
-            standings = read_on(self.network_, histories, before, device)[0]
-            for place, each, (extra, told), standing in zip(
-                at, more, seen, standings, strict=True
-            ):
-                self._series[place] = self._series[place].append(each)
-                self._extras[place] = np.concatenate([self._extras[place], extra])
-                self._told[place], self._standings[place] = told, standing
-
-    # --- forecasting --------------------------------------------------------------
-
     def _forecast(
-        self,
-        fh: Any,
-        X: Any,
-        n_paths: int,
-        reduce: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+        self, fh: Any, X: Any, n_paths: int, reduce: Callable[[Any], Any]
     ) -> tuple[NDArray[np.float64], Any]:
         """Give what ``reduce`` makes of each time of fh, (n_times, ...), and the index.
 
-        ``reduce`` maps draws (n_paths, n_columns), or the point forecast (1,
-        n_columns), of one time to an array.
-        """
-        from skrnn.forecasting._network import walk
-
-        frames = frames_of(X)
-        now = self._at_cutoff()
-        steps = [locate(fh, each.index, each.where) for each, _, _ in now]
-        going = [place for place, wish in enumerate(steps) if wish.max(initial=0) > 0]
-        ahead = []
-        for place in going:
-            each, extra, _ = now[place]
-            times = future(each.index, int(steps[place].max()), each.where)
-            coming = Series(each.key, times, np.empty((len(times), 0)))
-            ahead.append(self.exogenous_.ahead(coming, frames, extra[-1]))
-        how = (reduce, n_paths, self._seed, self._device())
-        with np.errstate(over="ignore", invalid="ignore"):  # told of below
-            walked = dict(
-                zip(
-                    going,
-                    walk(
-                        self.network_,
-                        [now[place][0].key for place in going],
-                        [now[place][2] for place in going],
-                        ahead,
-                        [steps[place][steps[place] > 0] - 1 for place in going],
-                        *how,
-                    ),
-                    strict=True,
-                )
-            )
-        values, times = [], []
-        for place, ((each, extra, _), wish) in enumerate(zip(now, steps, strict=True)):
-            found = [self._look_back(each, extra, wish[wish <= 0], how)]
-            found += [walked[place]] if place in walked else []
-            order = np.concatenate(
-                [np.flatnonzero(wish <= 0), np.flatnonzero(wish > 0)]
-            )
-            values.append(np.concatenate(found)[np.argsort(order)])
-            farthest = int(max(wish.max(initial=0), 0))
-            everything = each.index.append(future(each.index, farthest, each.where))
-            times.append(everything[wish + len(each.values) - 1])
-        results = np.concatenate(values)
-        if not np.isfinite(results).all():
-            warnings.warn(
-                "Some forecasts are not finite: the roll-out has left the range of "
-                "numbers. Ask for fewer steps, or use log=False.",
-                UserWarning,
-                stacklevel=2,
-            )
-        return results, join_rows([each.key for each, _, _ in now], times, self._names)
-
-    def _look_back(
-        self, series: Series, extra: NDArray[np.float64], wish: Any, how: Any
-    ) -> NDArray[np.float64]:
-        """Forecasts of known times, (n_times, ...), each one step ahead."""
-        from skrnn.forecasting._network import History, look_back, read_on
-
-        reduce, n_paths, _, device = how
-        if len(wish) == 0:
-            shape = (max(1, n_paths), self.network_.config["n_columns"])
-            return np.empty((0, *reduce(np.zeros(shape)).shape))
-        n_seen = len(series.values)
-        if (wish <= -n_seen).any():
-            raise ValueError(
-                f"fh asks for {-int(wish.min())} steps before the last value of "
-                f"{series.where}, which has only {n_seen} values."
-            )
-        history = [History(series.values, extra)]
-        _, described, outputs = read_on(self.network_, history, None, device)
-        return look_back(
-            self.network_,
-            series.key,
-            described[0],
-            outputs[0],
-            wish + n_seen - 1,
-            *how,
-        )
-
-    def _at_cutoff(self) -> list[tuple[Series, NDArray[np.float64], Any]]:
-        """Series, exogenous numbers and standings as of the cutoff.
-
         The cutoff stands before the last value where sktime has set it back.
         """
-        now = []
-        for each, extra, standing in zip(
-            self._series, self._extras, self._standings, strict=True
-        ):
-            n_seen = int(each.index.searchsorted(self.cutoff[0], side="right"))
-            if 0 < n_seen < len(each.values):
-                part, extra = each.until(n_seen), extra[:n_seen]
-                now.append((part, extra, self._read(part, extra)))
-            else:
-                now.append((each, extra, standing))
-        return now
+        memory = self._memory.at(self.cutoff[0])
+        values, times = memory.forecast(fh, frames_of(X), n_paths, reduce)
+        keys = [series.key for series in memory.series]
+        return values, join_rows(keys, times, self._names)
 
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:

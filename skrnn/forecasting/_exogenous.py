@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from skrnn.forecasting._panels import Series, groups_of
 from skrnn.forecasting._times import calendar
 
-__all__ = ["Exogenous", "Frames", "frames_of"]
+__all__ = ["Exogenous", "Frames", "check_calendar", "frames_of"]
 
 Array = NDArray[np.float64]
 Frames = dict[tuple[Any, ...], pd.DataFrame]
@@ -108,8 +108,14 @@ class Exogenous:
         told = np.concatenate([first[None], past])
         return np.concatenate([*parts, told[:-1]], axis=1), told[-1]
 
-    def ahead(self, series: Series, frames: Frames | None, last: Array) -> Array:
-        """Numbers (n_steps, n) of times to forecast; static ones are as in ``last``."""
+    def ahead(
+        self, series: Series, frames: Frames | None, last: Array, told: Array
+    ) -> Array:
+        """Numbers (n_steps, n) of times to forecast.
+
+        Static ones are as in ``last``, the numbers of the step before; past-only ones
+        are ``told`` to the first time, and unknown after it.
+        """
         parts = [calendar(series.index)]
         n_steps = len(series.index)
         if self.known:
@@ -124,8 +130,9 @@ class Exogenous:
             parts.append(self._read(frame, self.known))
         start = len(last) - self.n_past - self.width_of(self.static)
         static = last[start : len(last) - self.n_past]
-        parts += [np.tile(static, (n_steps, 1)), np.zeros((n_steps, self.n_past))]
-        return np.concatenate(parts, axis=1)
+        past = np.zeros((n_steps, self.n_past))
+        past[:1] = told
+        return np.concatenate([*parts, np.tile(static, (n_steps, 1)), past], axis=1)
 
     def _rows(self, series: Series, frames: Frames | None, whose: str) -> pd.DataFrame:
         """Take the rows of X that belong to the times of a series."""
@@ -178,6 +185,18 @@ class Exogenous:
             if name in self.gappy:
                 parts.append(missing.astype(np.float64)[:, None])
         return np.concatenate(parts, axis=1)
+
+
+def check_calendar(series: Series, extras: Array, n_expected: int) -> None:
+    """Refuse times whose calendar has other numbers than the network reads."""
+    if extras.shape[1] != n_expected:
+        freq = getattr(series.index, "freq", None)
+        raise ValueError(
+            f"{series.where} has times with the frequency {freq}, whose calendar is "
+            "not that of the times the network was trained on (years or integers, "
+            "months or weeks, days, hours). Pass times of that kind, for example "
+            "y.asfreq('D'), or train another network."
+        )
 
 
 def is_numeric(column: pd.Series[Any]) -> bool:

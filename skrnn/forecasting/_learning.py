@@ -31,6 +31,7 @@ from skrnn.forecasting._windows import StepTable, WindowDataset
 __all__ = ["train"]
 
 FEW = 10  # validation windows, too few to choose an epoch by
+STEADY = 6  # values, before which the scale of a series is not worth learning from
 ANCHORS = 8  # of a window, from which a direct forecast learns
 
 
@@ -44,7 +45,7 @@ def train(network: Network, histories: list[History], settings: Settings) -> Net
     for history in histories:
         each, _, _ = describe_history(network, history)
         n_steps, season = len(history.values), network.lags[0]
-        early = each.steps.n_seen < max(2, min(season, n_steps // 3))
+        early = each.steps.n_seen < max(2, min(max(season, STEADY), n_steps // 3))
         known = each.known & ~torch.from_numpy(early)[:, None]
         described.append(each._replace(known=known))
     validate = settings.patience is not None
@@ -254,7 +255,7 @@ def measure_errors(
     for step, parts in enumerate(found):
         together = torch.cat(parts)
         if len(together):
-            levels = torch.linspace(0, 1, N_ERRORS).to(together)
+            levels = (torch.arange(N_ERRORS) + 0.5).to(together) / N_ERRORS
             module.errors[step] = torch.quantile(together[:100_000], levels)
 
 

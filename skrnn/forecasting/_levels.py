@@ -67,17 +67,19 @@ def seasonal_rate(season: int) -> float:
 
 
 def fill_missing(
-    values: Array, season: int, past: Array | None = None
+    values: Array, season: int, carry: Carry | None = None
 ) -> tuple[Array, NDArray[np.bool_]]:
     """Fill NaN with the value a season earlier, or else the last one: (values, found).
 
-    ``past`` are values before, all known. Nothing from later steps is used, but for
+    ``carry`` knows the values before. Nothing from later steps is used, but for
     what stands before the first value of a column, which takes that one.
     """
     missing = np.isnan(values)
     filled = values.copy()
-    n_past = 0 if past is None else len(past)
-    everything = filled if past is None else np.concatenate([past, filled])
+    everything, n_past, n_seen = filled, 0, 0
+    if carry is not None:
+        everything = np.concatenate([carry.values, filled])
+        n_past, n_seen = len(carry.values), int(carry.n_seen)
     for column in np.flatnonzero(missing.any(axis=0)):
         series = everything[:, column]
         known = ~np.isnan(series)
@@ -85,9 +87,11 @@ def fill_missing(
             series[:] = 0.0
             continue
         series[: known.argmax()] = series[known.argmax()]
-        for row in np.flatnonzero(missing[:, column]) + n_past:
-            if np.isnan(series[row]):
-                series[row] = series[row - season if row >= season else row - 1]
+        for step in np.flatnonzero(missing[:, column]):
+            row = n_past + step
+            if np.isnan(series[row]):  # else it stood before the first value
+                lag = season if n_seen + step >= season else 1
+                series[row] = series[row - lag]
     return everything[n_past:], missing
 
 

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from skrnn._devices import plain_torch
 from skrnn.forecasting._autoregressive import (
     AutoregressiveModule,
     State,
@@ -29,6 +30,7 @@ __all__ += ["look_back", "read_on", "walk"]
 
 Array = NDArray[np.float64]
 ROWS_AT_ONCE = 2000  # of a roll-out: series times paths
+SMALLEST = 1e-12  # uniform number: 0 and 1 would be infinitely far off
 STEPS_DRAWN = 64  # whose uniform numbers are drawn together
 
 
@@ -93,9 +95,8 @@ def describe_history(
 ) -> tuple[Described, Carry, NDArray[np.bool_]]:
     """Describe every step of a series, or of what comes after ``standing``."""
     carry = None if standing is None else standing.carry
-    past = None if carry is None else carry.values
     values = network.to_inside(history.values)
-    filled, missing = fill_missing(values, network.lags[0], past)
+    filled, missing = fill_missing(values, network.lags[0], carry)
     steps, after = read_steps(filled, network.lags, carry)
     first = np.zeros(values.shape[1], bool) if standing is None else standing.missing
     missing_before = np.concatenate([first[None], missing])
@@ -107,7 +108,6 @@ def describe_history(
     return described, after, missing_before[-1]
 
 
-@torch.inference_mode()
 def read_on(
     network: Network,
     histories: list[History],
@@ -115,7 +115,6 @@ def read_on(
     device: torch.device,
 ) -> tuple[list[Standing], list[Described], list[Tensor]]:
     """Read series from where they stand (None: from their beginning)."""
-    module = network.module(device)
     before: Sequence[Standing | None] = (
         [None] * len(histories) if standings is None else standings
     )
@@ -123,15 +122,17 @@ def read_on(
         describe_history(network, history, standing)
         for history, standing in zip(histories, before, strict=True)
     ]
-    if standings is None:
-        hidden = module.encoder.initial_state(len(histories))
-    else:
-        arrays = np.stack([standing.hidden for standing in standings], axis=2)
-        hidden = torch.from_numpy(arrays).to(device)
     described = [each for each, _, _ in read]
-    inputs = [each.inputs.to(device) for each in described]
-    hidden, outputs = encode(module, inputs, hidden, keep=True)
-    arrays = hidden.cpu().numpy()
+    with plain_torch(device, gradients=False):
+        module = network.module(device)
+        if standings is None:
+            hidden = module.encoder.initial_state(len(histories))
+        else:
+            arrays = np.stack([standing.hidden for standing in standings], axis=2)
+            hidden = torch.from_numpy(arrays).to(device)
+        inputs = [each.inputs.to(device) for each in described]
+        hidden, outputs = encode(module, inputs, hidden, keep=True)
+        arrays = hidden.cpu().numpy()
     after = [
         Standing(carry, missing, arrays[:, :, place].copy())
         for place, (_, carry, missing) in enumerate(read)
@@ -172,7 +173,6 @@ def generator_of(seed: int, key: tuple[Any, ...], *more: int) -> np.random.Gener
     return np.random.default_rng([seed, int.from_bytes(digest, "little"), *more])
 
 
-@torch.inference_mode()
 def walk(
     network: Network,
     keys: list[tuple[Any, ...]],
@@ -190,41 +190,55 @@ def walk(
     (n_paths, n_columns) of one step and series to an array; ``n_paths=0`` gives it the
     point forecast (1, n_columns). Nothing but its results is kept.
     """
-    module = network.module(device)
     per_block = max(1, ROWS_AT_ONCE // max(1, n_paths))
     results: list[Array] = []
-    for begin in range(0, len(keys), per_block):
-        block = slice(begin, begin + per_block)
-        state = state_of(network, standings[block], device)
-        n_series, n_rows = len(keys[block]), max(1, n_paths)
-        rows = torch.arange(n_series, device=device).repeat_interleave(n_rows)
-        n_steps = max(int(steps.max(initial=-1)) + 1 for steps in wanted[block])
-        uniforms = None
-        if n_paths:
+    with plain_torch(device, gradients=False):
+        module = network.module(device)
+        for begin in range(0, len(keys), per_block):
+            block = slice(begin, begin + per_block)
             generators = [generator_of(seed, key) for key in keys[block]]
-            uniforms = draw_uniforms(module, generators, n_paths, device)
-        ahead = step_extras(extras[block], n_steps, rows, network.dtype, device)
-        found: list[dict[int, Array]] = [{} for _ in range(n_series)]
-        asked = [set(steps.tolist()) for steps in wanted[block]]
-        for step, new in enumerate(roll(module, state.take(rows), ahead, uniforms)):
-            values = new.view(n_series, n_rows, -1).cpu().numpy()
-            for place, some in enumerate(asked):
-                if step in some:
-                    found[place][step] = reduce(network.to_outside(values[place]))
-        for place, steps in enumerate(wanted[block]):
-            results.append(np.stack([found[place][step] for step in steps.tolist()]))
+            state = state_of(network, standings[block], device)
+            asked = [set(steps.tolist()) for steps in wanted[block]]
+            found: list[dict[int, Array]] = [{} for _ in asked]
+            walked = walk_block(
+                network, module, state, extras[block], generators, n_paths, device
+            )
+            for step in range(max(max(steps) for steps in asked) + 1):
+                values = next(walked)
+                for place, steps in enumerate(asked):
+                    if step in steps:
+                        found[place][step] = reduce(network.to_outside(values[place]))
+            results += [
+                np.stack([some[step] for step in steps.tolist()])
+                for some, steps in zip(found, wanted[block], strict=True)
+            ]
     return results
 
 
-def step_extras(
+def walk_block(
+    network: Network,
+    module: AutoregressiveModule,
+    state: State,
     extras: list[Array],
-    n_steps: int,
-    rows: Tensor,
-    dtype: torch.dtype,
+    generators: list[np.random.Generator],
+    n_paths: int,
     device: torch.device,
+) -> Iterator[Array]:
+    """Roll some series out together: (n_series, n_paths or 1, n_columns) per step."""
+    n_series, n_rows = len(extras), max(1, n_paths)
+    rows = torch.arange(n_series, device=device).repeat_interleave(n_rows)
+    uniforms = draw_uniforms(module, generators, n_paths, device) if n_paths else None
+    ahead = step_extras(extras, rows, network.dtype, device)
+    for new in roll(module, state.take(rows), ahead, uniforms):
+        yield new.view(n_series, n_rows, -1).cpu().numpy()
+
+
+def step_extras(
+    extras: list[Array], rows: Tensor, dtype: torch.dtype, device: torch.device
 ) -> Iterator[Tensor]:
     """Give the exogenous numbers of each step, one row for each path."""
-    for step in range(n_steps):  # a series that ends earlier stays at its last ones
+    for step in range(max(len(each) for each in extras)):
+        # a series of which fewer steps are wanted stays at its last numbers
         now = np.stack([each[min(step, len(each) - 1)] for each in extras])
         yield torch.from_numpy(now).to(device, dtype)[rows]
 
@@ -239,12 +253,11 @@ def draw_uniforms(
     shape = (n_paths, module.config["n_columns"], module.distribution.n_uniforms)
     while True:
         drawn = np.stack([each.random((STEPS_DRAWN, *shape)) for each in generators], 1)
-        drawn = np.clip(drawn, 1e-12, 1.0 - 1e-12)
+        drawn = np.clip(drawn, SMALLEST, 1.0 - SMALLEST)
         together = torch.from_numpy(drawn.reshape(STEPS_DRAWN, -1, *shape[1:]))
         yield from together.to(device)
 
 
-@torch.inference_mode()
 def look_back(
     network: Network,
     key: tuple[Any, ...],
@@ -257,21 +270,23 @@ def look_back(
     device: torch.device,
 ) -> Array:
     """Forecasts of known steps of one series, each one step ahead."""
-    module, steps = network.module(device), described.steps
-    scaled = described.scaled.to(device).double()
-    centre, raw = module.look_ahead(outputs, scaled, described.extras.to(device))
-    origin = torch.from_numpy(steps.origin).to(device)
-    scale = torch.from_numpy(steps.scale).to(device)
-    shape = (max(1, n_paths), module.config["n_columns"])
-    results = []
-    for place in places.tolist():
-        uniform = None
-        if n_paths:
-            generator = generator_of(seed, key, place)
-            drawn = generator.random((*shape, module.distribution.n_uniforms))
-            uniform = torch.from_numpy(np.clip(drawn, 1e-12, 1 - 1e-12)).to(device)
-        units = (origin[place] / scale[place], scale[place])
-        draw = module.draw(centre[place], raw[place], uniform, *units)
-        values = (origin[place] + scale[place] * draw).expand(shape)
-        results.append(reduce(network.to_outside(values.cpu().numpy())))
+    steps, results = described.steps, []
+    with plain_torch(device, gradients=False):
+        module = network.module(device)
+        scaled = described.scaled.to(device).double()
+        centre, raw = module.look_ahead(outputs, scaled, described.extras.to(device))
+        origin = torch.from_numpy(steps.origin).to(device)
+        scale = torch.from_numpy(steps.scale).to(device)
+        shape = (max(1, n_paths), module.config["n_columns"])
+        for place in places.tolist():
+            uniform = None
+            if n_paths:
+                generator = generator_of(seed, key, place)
+                drawn = generator.random((*shape, module.distribution.n_uniforms))
+                drawn = np.clip(drawn, SMALLEST, 1.0 - SMALLEST)
+                uniform = torch.from_numpy(drawn).to(device)
+            units = (origin[place] / scale[place], scale[place])
+            draw = module.draw(centre[place], raw[place], uniform, *units)
+            values = (origin[place] + scale[place] * draw).expand(shape)
+            results.append(reduce(network.to_outside(values.cpu().numpy())))
     return np.stack(results)

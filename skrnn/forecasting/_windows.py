@@ -123,7 +123,10 @@ class StepTable:
             "size": self.size[start],
             "n_seen": self.n_seen[start][..., None].double(),
         }
-        dtype = self.inputs.dtype
+        dtype, n_extras = self.inputs.dtype, self.free_extras.shape[1]
+        extras = self.free_extras[free]
+        # the first step of a free run knows what the step before it has told
+        extras[:, :, 0] = self.inputs[start, self.inputs.shape[1] - n_extras :]
         return {
             "inputs": self.inputs[index],
             "scaled": self.scaled[index],
@@ -133,7 +136,7 @@ class StepTable:
             "scale": self.scale[index].to(dtype),
             "anchors": torch.from_numpy(anchors).to(device).expand(len(ends), -1),
             "state": state,
-            "extras": self.free_extras[free],
+            "extras": extras,
             "truth": self.values[free],
             "truth_known": self.known[free],
         }

@@ -1,0 +1,62 @@
+"""Optimisers by name, and how their learning rates change during a fit."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+__all__ = ["SCHEDULES", "Factor", "cosine", "one_cycle", "optimizer_params"]
+
+OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+    "adamw": torch.optim.AdamW,
+    "adam": torch.optim.Adam,
+    "sgd": torch.optim.SGD,
+    "rmsprop": torch.optim.RMSprop,
+}
+
+Factor = Callable[[int, int], float]  # (update, n_updates) -> share of lr
+
+
+def one_cycle(update: int, n_updates: int, warm_up: float = 0.25) -> float:
+    """Rise from 1/25 to 1 in the first quarter, then fall to 0 (Smith & Topin)."""
+    done = update / n_updates
+    if done < warm_up:
+        return 0.04 + 0.96 * 0.5 * (1 - math.cos(math.pi * done / warm_up))
+    return 0.5 * (1 + math.cos(math.pi * (done - warm_up) / (1 - warm_up)))
+
+
+def cosine(update: int, n_updates: int) -> float:
+    """Fall from 1 to 0 (Loshchilov & Hutter, 2017)."""
+    return 0.5 * (1 + math.cos(math.pi * update / n_updates))
+
+
+SCHEDULES: dict[str, Factor] = {"one_cycle": one_cycle, "cosine": cosine}
+
+
+def optimizer_params(
+    optimizer: Any,
+    weight_decay: float,
+    device: torch.device,
+    net_params: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """Find the class of an optimiser, given by name, and what it takes of the rest."""
+    optimizer = OPTIMIZERS.get(optimizer, optimizer)
+    if not isinstance(optimizer, type) or not issubclass(
+        optimizer, torch.optim.Optimizer
+    ):
+        raise TypeError(
+            f"optimizer={optimizer!r} is no optimizer class: use one of "
+            f"{sorted(OPTIMIZERS)} or a class from torch.optim."
+        )
+    accepted = inspect.signature(optimizer).parameters
+    params: dict[str, Any] = {"optimizer": optimizer}
+    if "weight_decay" in accepted:
+        params["optimizer__weight_decay"] = weight_decay
+    chosen = {"optimizer__fused", "optimizer__foreach"} & set(net_params or {})
+    if "fused" in accepted and not chosen and device.type in ("cpu", "cuda"):
+        params["optimizer__fused"] = True
+    return params

@@ -1,0 +1,226 @@
+"""What a forecaster remembers of each series, and what it makes of it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skrnn.forecasting._exogenous import Exogenous, Frames, check_calendar
+from skrnn.forecasting._network import (
+    History,
+    Network,
+    Standing,
+    look_back,
+    read_on,
+    walk,
+)
+from skrnn.forecasting._panels import Series, later
+from skrnn.forecasting._times import future, locate
+
+__all__ = ["Memory"]
+
+Array = NDArray[np.float64]
+Reduce = Callable[[Array], Array]  # draws (n_paths, n_columns) of one time -> array
+
+
+@dataclass(frozen=True)
+class Memory:
+    """All series read so far, and where each stands; lists have an entry for each.
+
+    Reading gives a new memory, so what fails leaves the old one as it was.
+    """
+
+    network: Network
+    exogenous: Exogenous
+    seed: int  # of paths
+    device: Any  # of torch
+    series: list[Series] = field(default_factory=list)
+    extras: list[Array] = field(default_factory=list)  # exogenous numbers
+    told: list[Array] = field(default_factory=list)  # by X to the step to come
+    standings: list[Standing] = field(default_factory=list)
+
+    def read(self, series: list[Series], frames: Frames | None) -> Memory:
+        """Read new series, and the new values of known ones, from where they stand."""
+        if frames is not None and not self.exogenous.columns:
+            warnings.warn(
+                "X is ignored: the network was fitted without X.",
+                UserWarning,
+                stacklevel=2,
+            )
+        now = replace(
+            self,
+            series=list(self.series),
+            extras=list(self.extras),
+            told=list(self.told),
+            standings=list(self.standings),
+        )
+        places = {each.key: place for place, each in enumerate(self.series)}
+        now._read_fresh([each for each in series if each.key not in places], frames)
+        known = [places[each.key] for each in series if each.key in places]
+        more = [
+            later(self.series[places[each.key]], each)
+            for each in series
+            if each.key in places
+        ]
+        longer = [n for n, each in enumerate(more) if len(each.values)]
+        now._read_more([known[n] for n in longer], [more[n] for n in longer], frames)
+        return now
+
+    def _read_fresh(self, series: list[Series], frames: Frames | None) -> None:
+        if not series:
+            return
+        seen = [self.exogenous.seen(each, frames) for each in series]
+        for each, (extra, _) in zip(series, seen, strict=True):
+            check_calendar(each, extra, self.network.config["n_extras"])
+            if np.isnan(each.values).all(axis=0).any():
+                warnings.warn(
+                    f"{each.where} has a column without any value: its forecasts are "
+                    "about 0 until a value comes.",
+                    UserWarning,
+                    stacklevel=2,
+                )
+        self.series.extend(series)
+        self.extras.extend(extra for extra, _ in seen)
+        self.told.extend(told for _, told in seen)
+        histories = [
+            History(each.values, extra)
+            for each, (extra, _) in zip(series, seen, strict=True)
+        ]
+        self.standings.extend(read_on(self.network, histories, None, self.device)[0])
+
+    def _read_more(
+        self, places: list[int], series: list[Series], frames: Frames | None
+    ) -> None:
+        if not series:
+            return
+        seen = [
+            self.exogenous.seen(each, frames, self.told[place])
+            for place, each in zip(places, series, strict=True)
+        ]
+        histories = [
+            History(each.values, extra)
+            for each, (extra, _) in zip(series, seen, strict=True)
+        ]
+        before = [self.standings[place] for place in places]
+        after = read_on(self.network, histories, before, self.device)[0]
+        for place, each, (extra, told), standing in zip(
+            places, series, seen, after, strict=True
+        ):
+            self.series[place] = self.series[place].append(each)
+            self.extras[place] = np.concatenate([self.extras[place], extra])
+            self.told[place], self.standings[place] = told, standing
+
+    def with_network(self, network: Network) -> Memory:
+        """Read everything again with other weights."""
+        histories = [
+            History(each.values, extra)
+            for each, extra in zip(self.series, self.extras, strict=True)
+        ]
+        standings = read_on(network, histories, None, self.device)[0]
+        return replace(self, network=network, standings=standings)
+
+    def at(self, cutoff: Any) -> Memory:
+        """Go back to a time; a series that has no value until then stays as it is."""
+        series, extras = list(self.series), list(self.extras)
+        standings, told = list(self.standings), list(self.told)
+        n_past = self.exogenous.n_past
+        for place, each in enumerate(self.series):
+            n_seen = int(each.index.searchsorted(cutoff, side="right"))
+            if 0 < n_seen < len(each.values):
+                series[place], extras[place] = (
+                    each.until(n_seen),
+                    extras[place][:n_seen],
+                )
+                history = [History(series[place].values, extras[place])]
+                read = read_on(self.network, history, None, self.device)
+                standings[place] = read[0][0]
+        changed = {"series": series, "extras": extras, "told": told}
+        return replace(self, standings=standings, **changed)
+
+    def forecast(
+        self, fh: Any, frames: Frames | None, n_paths: int, reduce: Reduce
+    ) -> tuple[Array, list[Any]]:
+        """Give what ``reduce`` makes of each time of fh, (n_times, ...), and the times.
+
+        With ``n_paths=0`` it gets the point forecast (1, n_columns) of a time.
+        """
+        steps = [locate(fh, each.index, each.where) for each in self.series]
+        ahead = self._look_ahead(steps, frames, n_paths, reduce)
+        values, times = [], []
+        for place, wish in enumerate(steps):
+            series = self.series[place]
+            found = [ahead[place]] if place in ahead else []
+            if (wish <= 0).any():
+                seen = self._look_back(place, wish[wish <= 0], n_paths, reduce)
+                found.insert(0, seen)
+            order = np.concatenate(
+                [np.flatnonzero(wish <= 0), np.flatnonzero(wish > 0)]
+            )
+            values.append(np.concatenate(found)[np.argsort(order)])
+            farthest = int(wish.max(initial=0))
+            all_times = series.index.append(
+                future(series.index, farthest, series.where)
+            )
+            times.append(all_times[wish + len(series.values) - 1])
+        results = np.concatenate(values)
+        if not np.isfinite(results).all():
+            warnings.warn(
+                "Some forecasts are not finite: the roll-out has left the range of "
+                "numbers. Ask for fewer steps, or use log=False.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return results, times
+
+    def _look_ahead(
+        self, steps: list[Any], frames: Frames | None, n_paths: int, reduce: Reduce
+    ) -> dict[int, Array]:
+        """Forecasts of times to come, by place of the series."""
+        places = [n for n, wish in enumerate(steps) if wish.max(initial=0) > 0]
+        extras = []
+        for place in places:
+            series = self.series[place]
+            times = future(series.index, int(steps[place].max()), series.where)
+            coming = Series(series.key, times, np.empty((len(times), 0)))
+            last, told = self.extras[place][-1], self.told[place]
+            extras.append(self.exogenous.ahead(coming, frames, last, told))
+        with np.errstate(over="ignore", invalid="ignore"):  # forecast tells of it
+            walked = walk(
+                self.network,
+                [self.series[place].key for place in places],
+                [self.standings[place] for place in places],
+                extras,
+                [steps[place][steps[place] > 0] - 1 for place in places],
+                reduce,
+                n_paths,
+                self.seed,
+                self.device,
+            )
+        return dict(zip(places, walked, strict=True))
+
+    def _look_back(self, place: int, wish: Any, n_paths: int, reduce: Reduce) -> Array:
+        """Forecasts of known times of one series, each one step ahead."""
+        series, n_seen = self.series[place], len(self.series[place].values)
+        if (wish <= -n_seen).any():
+            raise ValueError(
+                f"fh asks for {-int(wish.min())} steps before the last value of "
+                f"{series.where}, which has only {n_seen} values."
+            )
+        history = [History(series.values, self.extras[place])]
+        _, described, outputs = read_on(self.network, history, None, self.device)
+        return look_back(
+            self.network,
+            series.key,
+            described[0],
+            outputs[0],
+            wish + n_seen - 1,
+            reduce,
+            n_paths,
+            self.seed,
+            self.device,
+        )

@@ -1,0 +1,477 @@
+"""Regressors of panels: each series to one or more numbers."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from sktime.regression.base import BaseRegressor
+
+import skrnn._regressors as networks
+from skrnn.panel._base import RecurrentPanel
+
+__all__ = ["GRURegressor", "LSTMRegressor", "RNNRegressor"]
+
+
+class BaseRecurrentPanelRegressor(RecurrentPanel, BaseRegressor):
+    """What the three regressors share."""
+
+    _tags: ClassVar[dict[str, Any]] = {
+        "capability:multioutput": True,
+        "y_inner_mtype": "numpy2D",
+    }
+
+    def __init__(
+        self,
+        hidden_size: int = 64,
+        *,
+        num_layers: int = 1,
+        bidirectional: bool = True,
+        dropout: float = 0.1,
+        pooling: str = "concat",
+        lr: float = 3e-3,
+        lr_schedule: str = "one_cycle",
+        optimizer: Any = "adamw",
+        weight_decay: float = 1e-2,
+        max_grad_norm: float | None = 1.0,
+        max_epochs: int = 100,
+        batch_size: int = 32,
+        loss: Any = "squared_error",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        missing: str = "mask",
+        dtype: str = "float32",
+        device: str = "auto",
+        callbacks: Any = None,
+        net_params: dict[str, Any] | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.bidirectional = bidirectional
+        self.dropout = dropout
+        self.pooling = pooling
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.max_grad_norm = max_grad_norm
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.loss = loss
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.missing = missing
+        self.dtype = dtype
+        self.device = device
+        self.callbacks = callbacks
+        self.net_params = net_params
+        self.random_state = random_state
+        self.verbose = verbose
+        super().__init__()
+
+
+class RNNRegressor(BaseRecurrentPanelRegressor):
+    """Elman's recurrent network for sktime, from series to numbers.
+
+    Has no gates: the fewest weights per unit, but what happened many steps ago is soon
+    forgotten. A baseline for the LSTM and the GRU. Series may differ in length and have
+    missing values.
+
+    Parameters
+    ----------
+    hidden_size : int, default=64
+        Number of hidden units per layer and direction.
+    num_layers : int, default=1
+        Number of recurrent layers, one on top of the other.
+    bidirectional : bool, default=True
+        Whether a second stack of layers reads each sequence from its end. Set False if
+        a prediction must not use later steps.
+    dropout : float in [0, 1), default=0.1
+        Share of features dropped between layers and before the head while training, the
+        same ones at all steps of a sequence. Also acts with one layer.
+    pooling : {"last", "mean", "max", "concat", "attention"}, default="concat"
+        How the outputs at all steps become one embedding: the last output of each
+        direction, mean or maximum over steps, these three side by side, or a mean with
+        learned weights.
+    lr : float, default=3e-3
+        Step size of the optimiser, the largest one if there is a schedule.
+    lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
+        How ``lr`` changes from update to update: up from 4 % during the first quarter
+        and then down to 0 like a cosine, only down, or not at all.
+    optimizer : str or torch optimizer class, default="adamw"
+        What makes the updates: "adamw", "adam", "sgd", "rmsprop" or a class from
+        ``torch.optim``.
+    weight_decay : float, default=1e-2
+        Weight decay of the optimiser.
+    max_grad_norm : float or None, default=1.0
+        Gradients with a larger norm (over all weights) are shortened to it; None leaves
+        them.
+    max_epochs : int, default=100
+        Number of passes over the training sequences.
+    batch_size : int, default=32
+        Largest number of sequences in an update. Identical sequences with identical
+        targets count as one, with their weights added.
+    loss : str or callable, default="squared_error"
+        What is minimised: "squared_error", "absolute_error" or "huber", on targets
+        scaled to mean 0 and standard deviation 1. A callable takes tensors ``(outputs,
+        targets)`` of shape (n, n_outputs) and gives one number per sequence or per
+        entry.
+    early_stopping : bool, default=False
+        Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
+        epochs, and to go back to the weights with the lowest.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the training sequences set aside for ``early_stopping`` if ``fit`` gets
+        no ``X_val``.
+    n_iter_no_change : int, default=10
+        Number of epochs without a lower ``valid_loss`` before ``early_stopping`` acts.
+    missing : {"error", "mask"}, default="mask"
+        What to do with NaN in X: refuse it, or carry the last value forward (before the
+        first one: the mean of the training steps) and tell the network which values
+        were missing, by one more feature each.
+    dtype : {"float32", "float64"}, default="float32"
+        Precision of the network.
+    device : str, default="auto"
+        Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
+        "cuda" if there is one and else "cpu".
+    callbacks : list of skorch callbacks or None, default=None
+        Added to those of the estimator: loggers, checkpoints, schedules (with
+        ``lr_schedule="constant"``). They see targets as the network does: scaled, or
+        codes of classes.
+    net_params : dict or None, default=None
+        More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
+        (0.9, 0.99)}``.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of initial weights, dropout and shuffling. None draws one from numpy's
+        global generator.
+    verbose : int, default=0
+        1 prints the losses after each epoch, 2 also shows a progress bar.
+
+    Attributes
+    ----------
+    estimator_ : skrnn.RNNRegressor
+        The scikit-learn estimator that was fitted, with its ``history_``, ``module_``
+        and more.
+    fit_time_ : int
+        Time of the fit in milliseconds.
+
+    See Also
+    --------
+    skrnn.RNNRegressor : The scikit-learn class that does the work.
+    LSTMRegressor : With gates and a memory cell.
+    GRURegressor : With two gates.
+    RNNClassifier : Maps series to classes.
+
+    Notes
+    -----
+    The equations stand with :class:`skrnn.RNNRegressor`, which is built from the
+    parameters and fitted. Given the same series and the same ``random_state``, the
+    predictions are the same to the bit.
+
+    Series are taken as they are. If they are far from mean 0 and standard deviation 1,
+    scale them first, each by itself or as here all alike:
+    ``TabularToSeriesAdaptor(StandardScaler(), pooling='global') * RNNRegressor()``.
+    Targets are scaled inside; several columns of y are learned by one network.
+
+    ``missing="mask"`` is the default here, so that a panel with missing values can be
+    fitted, as the tag ``capability:missing_values`` says. It doubles the inputs of the
+    network; with "error" it does not, and the tag is False.
+
+    A fit begins anew, as in all of sktime, and works on copies of ``callbacks``, which
+    are found in ``estimator_``.
+
+    References
+    ----------
+    .. [1] Elman (1990), Finding Structure in Time, doi:10.1207/s15516709cog1402_1.
+
+    Examples
+    --------
+    The fat in meat from its spectrum, of which every tenth wavelength is taken. Each
+    spectrum is scaled by itself.
+
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sktime.datasets import load_tecator
+    >>> from sktime.transformations.adapt import TabularToSeriesAdaptor
+    >>> from skrnn.panel import RNNRegressor
+    >>> X, y = load_tecator(split="train", return_type="numpy3D")
+    >>> X_test, y_test = load_tecator(split="test", return_type="numpy3D")
+    >>> scaler = TabularToSeriesAdaptor(StandardScaler(), fit_in_transform=True)
+    >>> network = RNNRegressor(hidden_size=16, max_epochs=30, lr=0.02, random_state=0)
+    >>> model = (scaler * network).fit(X[:, :, ::10], y)
+    >>> round(model.score(X_test[:, :, ::10], y_test), 1)
+    1.0
+    """
+
+    _network = networks.RNNRegressor
+
+
+class LSTMRegressor(BaseRecurrentPanelRegressor):
+    """Long short-term memory network for sktime, from series to numbers.
+
+    Input, forget and output gates decide what each unit's memory cell takes in, keeps
+    and shows, so that it can bridge long gaps. Series may differ in length and have
+    missing values.
+
+    Parameters
+    ----------
+    hidden_size : int, default=64
+        Number of hidden units per layer and direction.
+    num_layers : int, default=1
+        Number of recurrent layers, one on top of the other.
+    bidirectional : bool, default=True
+        Whether a second stack of layers reads each sequence from its end. Set False if
+        a prediction must not use later steps.
+    dropout : float in [0, 1), default=0.1
+        Share of features dropped between layers and before the head while training, the
+        same ones at all steps of a sequence. Also acts with one layer.
+    pooling : {"last", "mean", "max", "concat", "attention"}, default="concat"
+        How the outputs at all steps become one embedding: the last output of each
+        direction, mean or maximum over steps, these three side by side, or a mean with
+        learned weights.
+    lr : float, default=3e-3
+        Step size of the optimiser, the largest one if there is a schedule.
+    lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
+        How ``lr`` changes from update to update: up from 4 % during the first quarter
+        and then down to 0 like a cosine, only down, or not at all.
+    optimizer : str or torch optimizer class, default="adamw"
+        What makes the updates: "adamw", "adam", "sgd", "rmsprop" or a class from
+        ``torch.optim``.
+    weight_decay : float, default=1e-2
+        Weight decay of the optimiser.
+    max_grad_norm : float or None, default=1.0
+        Gradients with a larger norm (over all weights) are shortened to it; None leaves
+        them.
+    max_epochs : int, default=100
+        Number of passes over the training sequences.
+    batch_size : int, default=32
+        Largest number of sequences in an update. Identical sequences with identical
+        targets count as one, with their weights added.
+    loss : str or callable, default="squared_error"
+        What is minimised: "squared_error", "absolute_error" or "huber", on targets
+        scaled to mean 0 and standard deviation 1. A callable takes tensors ``(outputs,
+        targets)`` of shape (n, n_outputs) and gives one number per sequence or per
+        entry.
+    early_stopping : bool, default=False
+        Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
+        epochs, and to go back to the weights with the lowest.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the training sequences set aside for ``early_stopping`` if ``fit`` gets
+        no ``X_val``.
+    n_iter_no_change : int, default=10
+        Number of epochs without a lower ``valid_loss`` before ``early_stopping`` acts.
+    missing : {"error", "mask"}, default="mask"
+        What to do with NaN in X: refuse it, or carry the last value forward (before the
+        first one: the mean of the training steps) and tell the network which values
+        were missing, by one more feature each.
+    dtype : {"float32", "float64"}, default="float32"
+        Precision of the network.
+    device : str, default="auto"
+        Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
+        "cuda" if there is one and else "cpu".
+    callbacks : list of skorch callbacks or None, default=None
+        Added to those of the estimator: loggers, checkpoints, schedules (with
+        ``lr_schedule="constant"``). They see targets as the network does: scaled, or
+        codes of classes.
+    net_params : dict or None, default=None
+        More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
+        (0.9, 0.99)}``.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of initial weights, dropout and shuffling. None draws one from numpy's
+        global generator.
+    verbose : int, default=0
+        1 prints the losses after each epoch, 2 also shows a progress bar.
+
+    Attributes
+    ----------
+    estimator_ : skrnn.LSTMRegressor
+        The scikit-learn estimator that was fitted, with its ``history_``, ``module_``
+        and more.
+    fit_time_ : int
+        Time of the fit in milliseconds.
+
+    See Also
+    --------
+    skrnn.LSTMRegressor : The scikit-learn class that does the work.
+    GRURegressor : Fewer weights per unit, often as good.
+    RNNRegressor : Without gates.
+    LSTMClassifier : Maps series to classes.
+
+    Notes
+    -----
+    The equations stand with :class:`skrnn.LSTMRegressor`, which is built from the
+    parameters and fitted. Given the same series and the same ``random_state``, the
+    predictions are the same to the bit.
+
+    Series are taken as they are. If they are far from mean 0 and standard deviation 1,
+    scale them first, each by itself or as here all alike:
+    ``TabularToSeriesAdaptor(StandardScaler(), pooling='global') * LSTMRegressor()``.
+    Targets are scaled inside; several columns of y are learned by one network.
+
+    ``missing="mask"`` is the default here, so that a panel with missing values can be
+    fitted, as the tag ``capability:missing_values`` says. It doubles the inputs of the
+    network; with "error" it does not, and the tag is False.
+
+    A fit begins anew, as in all of sktime, and works on copies of ``callbacks``, which
+    are found in ``estimator_``.
+
+    References
+    ----------
+    .. [1] Hochreiter & Schmidhuber (1997), Long Short-Term Memory,
+       doi:10.1162/neco.1997.9.8.1735.
+
+    Examples
+    --------
+    The fat in meat from its spectrum, of which every tenth wavelength is taken. Each
+    spectrum is scaled by itself.
+
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sktime.datasets import load_tecator
+    >>> from sktime.transformations.adapt import TabularToSeriesAdaptor
+    >>> from skrnn.panel import LSTMRegressor
+    >>> X, y = load_tecator(split="train", return_type="numpy3D")
+    >>> X_test, y_test = load_tecator(split="test", return_type="numpy3D")
+    >>> scaler = TabularToSeriesAdaptor(StandardScaler(), fit_in_transform=True)
+    >>> network = LSTMRegressor(hidden_size=16, max_epochs=60, lr=0.02, random_state=0)
+    >>> model = (scaler * network).fit(X[:, :, ::10], y)
+    >>> round(model.score(X_test[:, :, ::10], y_test), 1)
+    0.9
+    """
+
+    _network = networks.LSTMRegressor
+
+
+class GRURegressor(BaseRecurrentPanelRegressor):
+    """Gated recurrent unit network for sktime, from series to numbers.
+
+    Two gates decide how much of the old state each unit keeps: fewer weights per unit
+    than the LSTM, and often as good or better on small data. Series may differ in
+    length and have missing values.
+
+    Parameters
+    ----------
+    hidden_size : int, default=64
+        Number of hidden units per layer and direction.
+    num_layers : int, default=1
+        Number of recurrent layers, one on top of the other.
+    bidirectional : bool, default=True
+        Whether a second stack of layers reads each sequence from its end. Set False if
+        a prediction must not use later steps.
+    dropout : float in [0, 1), default=0.1
+        Share of features dropped between layers and before the head while training, the
+        same ones at all steps of a sequence. Also acts with one layer.
+    pooling : {"last", "mean", "max", "concat", "attention"}, default="concat"
+        How the outputs at all steps become one embedding: the last output of each
+        direction, mean or maximum over steps, these three side by side, or a mean with
+        learned weights.
+    lr : float, default=3e-3
+        Step size of the optimiser, the largest one if there is a schedule.
+    lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
+        How ``lr`` changes from update to update: up from 4 % during the first quarter
+        and then down to 0 like a cosine, only down, or not at all.
+    optimizer : str or torch optimizer class, default="adamw"
+        What makes the updates: "adamw", "adam", "sgd", "rmsprop" or a class from
+        ``torch.optim``.
+    weight_decay : float, default=1e-2
+        Weight decay of the optimiser.
+    max_grad_norm : float or None, default=1.0
+        Gradients with a larger norm (over all weights) are shortened to it; None leaves
+        them.
+    max_epochs : int, default=100
+        Number of passes over the training sequences.
+    batch_size : int, default=32
+        Largest number of sequences in an update. Identical sequences with identical
+        targets count as one, with their weights added.
+    loss : str or callable, default="squared_error"
+        What is minimised: "squared_error", "absolute_error" or "huber", on targets
+        scaled to mean 0 and standard deviation 1. A callable takes tensors ``(outputs,
+        targets)`` of shape (n, n_outputs) and gives one number per sequence or per
+        entry.
+    early_stopping : bool, default=False
+        Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
+        epochs, and to go back to the weights with the lowest.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the training sequences set aside for ``early_stopping`` if ``fit`` gets
+        no ``X_val``.
+    n_iter_no_change : int, default=10
+        Number of epochs without a lower ``valid_loss`` before ``early_stopping`` acts.
+    missing : {"error", "mask"}, default="mask"
+        What to do with NaN in X: refuse it, or carry the last value forward (before the
+        first one: the mean of the training steps) and tell the network which values
+        were missing, by one more feature each.
+    dtype : {"float32", "float64"}, default="float32"
+        Precision of the network.
+    device : str, default="auto"
+        Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
+        "cuda" if there is one and else "cpu".
+    callbacks : list of skorch callbacks or None, default=None
+        Added to those of the estimator: loggers, checkpoints, schedules (with
+        ``lr_schedule="constant"``). They see targets as the network does: scaled, or
+        codes of classes.
+    net_params : dict or None, default=None
+        More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
+        (0.9, 0.99)}``.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of initial weights, dropout and shuffling. None draws one from numpy's
+        global generator.
+    verbose : int, default=0
+        1 prints the losses after each epoch, 2 also shows a progress bar.
+
+    Attributes
+    ----------
+    estimator_ : skrnn.GRURegressor
+        The scikit-learn estimator that was fitted, with its ``history_``, ``module_``
+        and more.
+    fit_time_ : int
+        Time of the fit in milliseconds.
+
+    See Also
+    --------
+    skrnn.GRURegressor : The scikit-learn class that does the work.
+    LSTMRegressor : A memory cell and three gates.
+    RNNRegressor : Without gates.
+    GRUClassifier : Maps series to classes.
+
+    Notes
+    -----
+    The equations stand with :class:`skrnn.GRURegressor`, which is built from the
+    parameters and fitted. Given the same series and the same ``random_state``, the
+    predictions are the same to the bit.
+
+    Series are taken as they are. If they are far from mean 0 and standard deviation 1,
+    scale them first, each by itself or as here all alike:
+    ``TabularToSeriesAdaptor(StandardScaler(), pooling='global') * GRURegressor()``.
+    Targets are scaled inside; several columns of y are learned by one network.
+
+    ``missing="mask"`` is the default here, so that a panel with missing values can be
+    fitted, as the tag ``capability:missing_values`` says. It doubles the inputs of the
+    network; with "error" it does not, and the tag is False.
+
+    A fit begins anew, as in all of sktime, and works on copies of ``callbacks``, which
+    are found in ``estimator_``.
+
+    References
+    ----------
+    .. [1] Cho et al. (2014), Learning Phrase Representations using RNN Encoder-Decoder,
+       doi:10.3115/v1/D14-1179.
+
+    Examples
+    --------
+    The fat in meat from its spectrum, of which every tenth wavelength is taken. Each
+    spectrum is scaled by itself.
+
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sktime.datasets import load_tecator
+    >>> from sktime.transformations.adapt import TabularToSeriesAdaptor
+    >>> from skrnn.panel import GRURegressor
+    >>> X, y = load_tecator(split="train", return_type="numpy3D")
+    >>> X_test, y_test = load_tecator(split="test", return_type="numpy3D")
+    >>> scaler = TabularToSeriesAdaptor(StandardScaler(), fit_in_transform=True)
+    >>> network = GRURegressor(hidden_size=16, max_epochs=60, lr=0.02, random_state=0)
+    >>> model = (scaler * network).fit(X[:, :, ::10], y)
+    >>> round(model.score(X_test[:, :, ::10], y_test), 1)
+    1.0
+    """
+
+    _network = networks.GRURegressor
