@@ -230,6 +230,14 @@ def future_x(panel, n_steps=2):
     return pd.concat(parts, names=["series"])
 
 
+def test_a_cutoff_that_sktime_has_set_back_hides_what_came_later():
+    y, X = make_driven(90)
+    forecaster = make(past_only=["kind"]).fit(y, X)
+    expected = like(forecaster).fit(y[:70], X[:70]).predict(fh=[1, 5], X=X[70:])
+    forecaster._set_cutoff(y.index[69:70])
+    assert_allclose(forecaster.predict(fh=[1, 5], X=X[70:]), expected, rtol=1e-9)
+
+
 def test_an_update_of_parameters_changes_the_network_a_little():
     y = load_airline()
     forecaster = make(max_epochs=10).fit(y[:-24])
