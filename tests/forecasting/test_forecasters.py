@@ -21,7 +21,9 @@ def make(cls=GRUForecaster, **params):
 
 def like(forecaster):
     """A forecaster that has read nothing yet, with the network of another."""
-    other = like(forecaster)
+    other = forecaster.clone()
+    other.network_, other.exogenous_ = forecaster.network_, forecaster.exogenous_
+    other._pretrained_attrs, other._state = ["network_", "exogenous_"], "pretrained"
     return other
 
 
