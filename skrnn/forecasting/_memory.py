@@ -126,21 +126,24 @@ class Memory:
 
     def at(self, cutoff: Any) -> Memory:
         """Go back to a time; a series that has no value until then stays as it is."""
-        series, extras = list(self.series), list(self.extras)
-        standings, told = list(self.standings), list(self.told)
-        n_past = self.exogenous.n_past
+        now = replace(
+            self,
+            series=list(self.series),
+            extras=list(self.extras),
+            told=list(self.told),
+            standings=list(self.standings),
+        )
         for place, each in enumerate(self.series):
             n_seen = int(each.index.searchsorted(cutoff, side="right"))
             if 0 < n_seen < len(each.values):
-                series[place], extras[place] = (
-                    each.until(n_seen),
-                    extras[place][:n_seen],
-                )
-                history = [History(series[place].values, extras[place])]
+                coming = self.extras[place][n_seen]
+                now.told[place] = coming[len(coming) - self.exogenous.n_past :]
+                now.series[place] = each.until(n_seen)
+                now.extras[place] = self.extras[place][:n_seen]
+                history = [History(now.series[place].values, now.extras[place])]
                 read = read_on(self.network, history, None, self.device)
-                standings[place] = read[0][0]
-        changed = {"series": series, "extras": extras, "told": told}
-        return replace(self, standings=standings, **changed)
+                now.standings[place] = read[0][0]
+        return now
 
     def forecast(
         self, fh: Any, frames: Frames | None, n_paths: int, reduce: Reduce

@@ -21,7 +21,9 @@ def make(cls=GRUForecaster, **params):
 
 def like(forecaster):
     """A forecaster that has read nothing yet, with the network of another."""
-    other = like(forecaster)
+    other = forecaster.clone()
+    other.network_, other.exogenous_ = forecaster.network_, forecaster.exogenous_
+    other._pretrained_attrs, other._state = ["network_", "exogenous_"], "pretrained"
     return other
 
 
@@ -228,6 +230,14 @@ def future_x(panel, n_steps=2):
         times = pd.period_range(end + 1, periods=n_steps, freq="M", name="month")
         parts[key] = pd.DataFrame({"a": 0.5, "kind": "x"}, index=times)
     return pd.concat(parts, names=["series"])
+
+
+def test_a_cutoff_that_sktime_has_set_back_hides_what_came_later():
+    y, X = make_driven(90)
+    forecaster = make(past_only=["kind"]).fit(y, X)
+    expected = like(forecaster).fit(y[:70], X[:70]).predict(fh=[1, 5], X=X[70:])
+    forecaster._set_cutoff(y.index[69:70])
+    assert_allclose(forecaster.predict(fh=[1, 5], X=X[70:]), expected, rtol=1e-9)
 
 
 def test_an_update_of_parameters_changes_the_network_a_little():
