@@ -53,9 +53,7 @@ def train(network: Network, histories: list[History], settings: Settings) -> Net
         table = StepTable(described, network.lags, device)
         fitting, validation = cut_windows(network, table, validate)
         if validation is not None and len(validation) < FEW:
-            module, net = fit_module_twice(
-                network, table, fitting, validation, settings, device
-            )
+            module, net = fit_module_twice(network, table, fitting, settings, device)
         else:
             module, net = fit_guarded(network, fitting, validation, settings, device)
             if validation is not None and net is not None:
@@ -70,18 +68,19 @@ def fit_module_twice(
     network: Network,
     table: StepTable,
     fitting: WindowDataset,
-    validation: WindowDataset,
     settings: Settings,
     device: torch.device,
 ) -> tuple[AutoregressiveModule, Any]:
     """Try without the last values whether training helps; if so, train on all.
 
-    A few windows are too few to choose an epoch by, but the last values count.
+    A few windows are too few to choose an epoch by, and one odd year is too little to
+    judge by: all windows that end in the last half of a series do.
     """
     module, net = fit_guarded(network, fitting, None, settings, device)
     if net is None:
         return module, net
-    kept = better_of(network, module, validation, settings, device)
+    judge = last_half(network, table)
+    kept = better_of(network, module, judge, settings, device)
     if kept is not module:
         return kept, net
     everything, _ = cut_windows(network, table, validate=False)
@@ -118,6 +117,17 @@ def cut_windows(
     return fitting, WindowDataset(
         table, table.begins[places + 1], places, lengths, horizon
     )
+
+
+def last_half(network: Network, table: StepTable) -> WindowDataset:
+    """All windows that end in the last half of a series."""
+    horizon, longest = network.horizon, network.context + network.horizon
+    parts = []
+    for place, length in enumerate(table.lengths):
+        ends = np.arange(max(horizon + 2, length // 2), length + 1)
+        parts.append((ends + table.begins[place], np.full(len(ends), place), ends))
+    ends, series, steps = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return WindowDataset(table, ends, series, np.minimum(steps, longest), horizon)
 
 
 def fit_guarded(
@@ -199,7 +209,7 @@ def better_of(
     if trained <= 1.05 * untrained:
         return module
     warnings.warn(
-        f"On the last {network.horizon} values the trained network is worse than the "
+        "On the last values the trained network is worse than the "
         f"value a season ago (mean absolute error {trained:.3g} against "
         f"{untrained:.3g}, in units of usual changes): the forecasts are those of the "
         "value a season ago. Longer series, more of them, or another sp may help.",
