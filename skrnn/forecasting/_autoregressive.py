@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from skrnn._devices import check_memory
 from skrnn._modules import Dropout, RecurrentEncoder, draw_parameters
 from skrnn.forecasting._heads import Point, make_head
 from skrnn.forecasting._levels import RATES
@@ -130,6 +131,8 @@ class AutoregressiveModule(nn.Module):
     @torch.no_grad()
     def initialize(self, generator: torch.Generator) -> None:
         """Draw the encoder's weights; those of the last layer are zero."""
+        n_weights = sum(weight.numel() for weight in self.parameters())
+        check_memory(n_weights, self.head.weight.itemsize)
         self.to_empty(device="cpu")
         draw_parameters(self, self.config, generator)
         self.head.weight.zero_()

@@ -224,6 +224,7 @@ class BaseRecurrentForecaster(BaseForecaster):
 
     def _check_X_y(self, X: Any = None, y: Any = None, **options: Any) -> Any:
         """Say what is wrong with times before sktime says that a type is wrong."""
+        y, X = unmasked(y), unmasked(X)
         check_frame(y, "y")
         check_frame(X, "X")
         return super()._check_X_y(X=X, y=y, **options)
@@ -482,6 +483,13 @@ class BaseRecurrentForecaster(BaseForecaster):
             {**quick, "loss": "huber", "sp": (3, 5), "log": False, "horizon": 2},
             {**quick, "strategy": "direct", "loss": "normal", "horizon": 3},
         ]
+
+
+def unmasked(data: Any) -> Any:
+    """Put NaN in the masked places of an array, which nobody else looks at."""
+    if isinstance(data, np.ma.MaskedArray):
+        return np.ma.filled(data.astype(np.float64), np.nan)
+    return data
 
 
 @contextmanager

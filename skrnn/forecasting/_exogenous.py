@@ -15,6 +15,7 @@ __all__ = ["Exogenous", "Frames", "check_calendar", "frames_of"]
 
 Array = NDArray[np.float64]
 Frames = dict[tuple[Any, ...], pd.DataFrame]
+LARGEST = 1e150  # the squares of larger numbers overflow
 FARTHEST = 10.0  # standard deviations; what lies further off is brought back to it
 
 
@@ -213,10 +214,11 @@ def to_numbers(column: pd.Series[Any]) -> Array:
             f"Column {column.name!r} of X held numbers in fit and cannot be read as "
             f"numbers now ({error})."
         ) from error
-    if np.isinf(numbers).any():
-        place = column.index[int(np.isinf(numbers).argmax())]
+    too_large = np.abs(numbers) > LARGEST
+    if too_large.any():
+        place = column.index[int(too_large.argmax())]
         raise ValueError(
-            f"Column {column.name!r} of X contains infinity at {place}: replace it, "
-            "for example by NaN."
+            f"Column {column.name!r} of X contains infinity or a number beyond "
+            f"{LARGEST} at {place}: replace it, for example by NaN."
         )
     return numbers

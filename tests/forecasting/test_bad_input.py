@@ -526,10 +526,11 @@ def test_row_60_faulty_times_of_X_are_refused_too(with_X):
         with_X.predict(FH, X.to_period()[:3])
 
 
-def test_row_60_infinity_in_X_is_refused_in_fit_update_and_predict(with_X):
+@pytest.mark.parametrize("value", [np.inf, -np.inf, 1e200])
+def test_row_60_infinity_in_X_is_refused_in_fit_update_and_predict(with_X, value):
     X = X_of(DAYS, "u", "w")
-    X.iloc[[20, N], 1] = np.inf
-    message = "Column 'w' of X contains infinity at {}: replace it"
+    X.iloc[[20, N], 1] = value
+    message = r"Column 'w' of X contains infinity or a number beyond 1e\+150 at {}: rep"
     with pytest.raises(ValueError, match=message.format("2024-01-21 00:00:00")):
         make().fit(series(), X[:N])
     with pytest.raises(ValueError, match=message.format("2024-02-10 00:00:00")):
@@ -692,6 +693,13 @@ def test_an_array_is_read_like_a_series_with_steps_from_0():
     assert_array_equal(columns.predict(FH), named.predict(FH))
 
 
+def test_masked_numbers_are_read_as_missing():
+    mask = np.arange(N) % 7 == 3
+    masked = np.ma.masked_array(values(), mask=mask)
+    expected = snapshot(make().fit(np.where(mask, np.nan, values())))
+    assert_array_equal(snapshot(make().fit(masked)), expected)
+
+
 def test_integers_may_name_columns():
     y = frame().set_axis([1, 0], axis=1)
     numbered, named = make().fit(y), make().fit(frame())
@@ -814,6 +822,11 @@ def test_wrong_values_of_parameters_are_named(name):
 def test_wrong_combinations_of_parameters_are_named(params, message):
     with pytest.raises(ValueError, match=message):
         make(**params).fit(series(), X_of(DAYS[:N], "u"))
+
+
+def test_a_network_that_does_not_fit_into_memory_is_refused():
+    with pytest.raises(MemoryError, match=r"needs about \d+ GiB.*smaller hidden_size"):
+        make(hidden_size=10**6).fit(series())
 
 
 # --- what a failure, a fit and a forecast leave behind -------------------------------
