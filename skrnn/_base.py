@@ -20,7 +20,7 @@ from sklearn.base import (
 from sklearn.utils.validation import check_is_fitted
 
 from skrnn._missing import fill_values, mask_missing
-from skrnn._params import CONSTRAINTS, spawn_seeds
+from skrnn._params import CONSTRAINTS, check_skorch_params, spawn_seeds
 from skrnn._sequences import Sequences
 from skrnn._training_set import (
     TrainingSet,
@@ -42,9 +42,6 @@ if TYPE_CHECKING:  # torch is loaded by the first fit
 
 __all__ = ["BaseRecurrent", "fresh_callbacks"]
 
-OWNED = {"module", "criterion", "callbacks", "train_split", "dataset", "device"}
-OWNED |= {"iterator_train", "iterator_valid", "optimizer", "lr", "max_epochs"}
-OWNED |= {"batch_size", "verbose", "warm_start"}
 NOTES_OF_SKORCH = {"train_loss_best", "valid_loss_best"}
 NOTES_OF_SKORCH |= {"train_batch_count", "valid_batch_count"}
 
@@ -227,25 +224,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
 
     def _check_params(self) -> None:
         self._validate_params()
-        for name in self.net_params or {}:
-            if not isinstance(name, str):
-                raise TypeError(
-                    f"net_params holds the name {name!r}, expected names of parameters "
-                    "of skorch.NeuralNet, such as 'optimizer__betas'."
-                )
-            part, _, rest = name.partition("__")
-            if part in OWNED and not (part == "optimizer" and rest):
-                raise ValueError(
-                    f"net_params may not hold {name!r}: the estimator sets it. Use its "
-                    "own parameters (callbacks=, loss=, max_epochs=, device=, ...)."
-                )
-        for index, callback in enumerate(self.callbacks or []):
-            last = callback[-1] if isinstance(callback, tuple) else callback
-            if not hasattr(last, "on_train_begin"):
-                raise TypeError(
-                    f"callbacks[{index}] is {callback!r}, expected a skorch callback, "
-                    "or a tuple of a name and one."
-                )
+        check_skorch_params(self.net_params, self.callbacks)
 
     def _read_sequences(self, X: Any, reset: bool) -> Sequences:
         dtype, allow_nan = self.dtype, self.missing == "mask"

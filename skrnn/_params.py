@@ -10,7 +10,7 @@ from numpy.random import Generator, RandomState
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-__all__ = ["CONSTRAINTS", "spawn_seeds"]
+__all__ = ["CONSTRAINTS", "check_skorch_params", "spawn_seeds"]
 
 _COUNT = Interval(Integral, 1, None, closed="left")
 _POSITIVE = Interval(Real, 0.0, None, closed="neither")
@@ -43,6 +43,34 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "random_state": ["random_state", Generator],
     "verbose": ["verbose"],
 }
+
+
+OWNED = {"module", "criterion", "callbacks", "train_split", "dataset", "device"}
+OWNED |= {"iterator_train", "iterator_valid", "optimizer", "lr", "max_epochs"}
+OWNED |= {"batch_size", "verbose", "warm_start"}
+
+
+def check_skorch_params(net_params: Any, callbacks: Any) -> None:
+    """Refuse what the estimators set themselves, and what is no callback."""
+    for name in net_params or {}:
+        if not isinstance(name, str):
+            raise TypeError(
+                f"net_params holds the name {name!r}, expected names of parameters "
+                "of skorch.NeuralNet, such as 'optimizer__betas'."
+            )
+        part, _, rest = name.partition("__")
+        if part in OWNED and not (part == "optimizer" and rest):
+            raise ValueError(
+                f"net_params may not hold {name!r}: the estimator sets it. Use its "
+                "own parameters (callbacks=, loss=, max_epochs=, device=, ...)."
+            )
+    for index, callback in enumerate(callbacks or []):
+        last = callback[-1] if isinstance(callback, tuple) else callback
+        if not hasattr(last, "on_train_begin"):
+            raise TypeError(
+                f"callbacks[{index}] is {callback!r}, expected a skorch callback, "
+                "or a tuple of a name and one."
+            )
 
 
 def spawn_seeds(random_state: Any, n_seeds: int, stage: int = 0) -> list[int]:

@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import (
 )
 from sktime.forecasting.base import BaseForecaster
 
-from skrnn._params import CONSTRAINTS, spawn_seeds
+from skrnn._params import CONSTRAINTS, check_skorch_params, spawn_seeds
 from skrnn.forecasting._exogenous import Exogenous, check_calendar, frames_of
 from skrnn.forecasting._levels import n_candidates
 from skrnn.forecasting._panels import Series, check_frame, join_rows, split_series
@@ -230,13 +230,13 @@ class BaseRecurrentForecaster(BaseForecaster):
         return super()._check_X_y(X=X, y=y, **options)
 
     def _fit(self, y: Any, X: Any, fh: Any) -> Any:
+        from skrnn.forecasting._memory import Memory
+
         self._check_params()
         series = self._split(y)
         if not hasattr(self, "network_"):  # not pretrained
             self._learn(series, X, fh)
         self._check_columns(y)
-        from skrnn.forecasting._memory import Memory
-
         seed = spawn_seeds(self.random_state, 4)[3]
         empty = Memory(self.network_, self.exogenous_, seed, self._device())
         self._memory = empty.read(series, frames_of(X))
@@ -274,15 +274,22 @@ class BaseRecurrentForecaster(BaseForecaster):
 
     def _predict_var(self, fh: Any, X: Any = None, cov: bool = False) -> pd.DataFrame:
         if cov:
-            raise NotImplementedError(
-                "predict_var(cov=True) is not implemented: use cov=False, or "
-                "predict_proba, which holds whole paths."
-            )
+            return self._covariances(fh, X)
         values, index = self._forecast(
             fh, X, self.num_samples, lambda draws: draws.var(axis=0, ddof=1)
         )
         columns = self._get_columns(method="predict_var")
         return pd.DataFrame(values, index=index, columns=columns)
+
+    def _covariances(self, fh: Any, X: Any) -> pd.DataFrame:
+        """Covariances of the times of fh, for each column of y by itself."""
+        values, index = self._forecast(fh, X, self.num_samples, lambda draws: draws)
+        steps = fh.to_numpy()
+        paths = values.reshape(-1, len(steps), *values.shape[1:])
+        centred = paths - paths.mean(axis=2, keepdims=True)
+        found = np.einsum("ntpc,nspc->ntcs", centred, centred) / (paths.shape[2] - 1)
+        columns = pd.MultiIndex.from_product([self._columns, steps])
+        return pd.DataFrame(found.reshape(len(index), -1), index, columns)
 
     def _predict_proba(self, fh: Any, X: Any, marginal: bool = True) -> Any:
         from skpro.distributions.empirical import Empirical
@@ -305,6 +312,7 @@ class BaseRecurrentForecaster(BaseForecaster):
             caller_name=type(self).__name__,
         )
         check_seasons(self.sp)
+        check_skorch_params(self.net_params, self.callbacks)
 
     def _split(self, y: Any, freq: Any = None) -> list[Series]:
         """Take y apart, and look whether its values suit the parameters."""

@@ -104,11 +104,15 @@ def first_carry(values: Array, memory: int) -> Carry:
 
 
 def read_steps(
-    values: Array, lags: tuple[int, ...], carry: Carry | None = None
+    values: Array,
+    lags: tuple[int, ...],
+    carry: Carry | None = None,
+    unit: float = 1.0,
 ) -> tuple[Steps, Carry]:
     """Describe each step of a series (n_steps, n_columns) without missing values.
 
-    The first of ``lags`` is the season. Goes on from ``carry``.
+    The first of ``lags`` is the season. Goes on from ``carry``. Where all values so far
+    were 0, the scale is ``unit``.
     """
     memory, season = memory_of(lags), lags[0]
     if carry is None:
@@ -143,6 +147,7 @@ def read_steps(
             before(size, carry.size),
             count[:, None],
             season,
+            unit,
         ),
         size=before(size, carry.size),
         n_seen=count,
@@ -193,16 +198,16 @@ def before(after: Array, start: Array) -> Array:
 
 
 def scale_of(
-    change: Array, seasonal: Array, size: Array, count: Any, season: int
+    change: Array, seasonal: Array, size: Array, count: Any, season: int, unit: float
 ) -> Array:
     """Half the mean absolute changes from value to value and season to season.
 
-    Not below 1e-4 of the mean absolute value; a tenth of it before the first change.
+    Not below 1e-4 of the mean absolute value, and a tenth of it before the first
+    change; ``unit`` where that is 0.
     """
     scale = np.where(count > season, 0.5 * (change + seasonal), change)
-    scale = np.where(count > 1, scale, 0.1 * size)
-    floor: Array = 1e-4 * size + 1e-8
-    return np.maximum(scale, floor)
+    scale = np.maximum(np.where(count > 1, scale, 0.1 * size), 1e-4 * size)
+    return np.where(scale > 0, scale, unit)
 
 
 def candidates_of(

@@ -46,12 +46,7 @@ class Memory:
 
     def read(self, series: list[Series], frames: Frames | None) -> Memory:
         """Read new series, and the new values of known ones, from where they stand."""
-        if frames is not None and not self.exogenous.columns:
-            warnings.warn(
-                "X is ignored: the network was fitted without X.",
-                UserWarning,
-                stacklevel=2,
-            )
+        self._mind_x(frames)
         now = replace(
             self,
             series=list(self.series),
@@ -70,6 +65,14 @@ class Memory:
         longer = [n for n, each in enumerate(more) if len(each.values)]
         now._read_more([known[n] for n in longer], [more[n] for n in longer], frames)
         return now
+
+    def _mind_x(self, frames: Frames | None) -> None:
+        if frames is not None and not self.exogenous.columns:
+            warnings.warn(
+                "X is ignored: the network was fitted without X.",
+                UserWarning,
+                stacklevel=3,
+            )
 
     def _read_fresh(self, series: list[Series], frames: Frames | None) -> None:
         if not series:
@@ -152,6 +155,7 @@ class Memory:
 
         With ``n_paths=0`` it gets the point forecast (1, n_columns) of a time.
         """
+        self._mind_x(frames)
         steps = [locate(fh, each.index, each.where) for each in self.series]
         ahead = self._look_ahead(steps, frames, n_paths, reduce)
         values, times = [], []

@@ -43,6 +43,7 @@ class Network:
     horizon: int  # steps of the free run in training
     context: int  # steps before it
     log: bool  # whether the network sees log(1 + y)
+    unit: float  # usual change from value to value, inside
     past: list[int]  # places of the exogenous numbers that a free run does not know
     weights: dict[str, NDArray[Any]] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -97,7 +98,7 @@ def describe_history(
     carry = None if standing is None else standing.carry
     values = network.to_inside(history.values)
     filled, missing = fill_missing(values, network.lags[0], carry)
-    steps, after = read_steps(filled, network.lags, carry)
+    steps, after = read_steps(filled, network.lags, carry, network.unit)
     first = np.zeros(values.shape[1], bool) if standing is None else standing.missing
     missing_before = np.concatenate([first[None], missing])
     free = history.extras.copy()
@@ -147,7 +148,7 @@ def state_of(
     one_step = np.zeros((1, network.config["n_columns"]))
     carries, scales = [], []
     for standing in standings:  # the scale is that of a step that comes now
-        steps, _ = read_steps(one_step, network.lags, standing.carry)
+        steps, _ = read_steps(one_step, network.lags, standing.carry, network.unit)
         carries.append(standing.carry)
         scales.append(steps.scale[0])
 

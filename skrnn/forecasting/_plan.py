@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ class Plan(NamedTuple):
     horizon: int
     context: int
     log: bool
+    unit: float  # usual change from value to value
 
 
 def make_plan(
@@ -33,6 +35,13 @@ def make_plan(
     given = seasons_of(series[0].index) if sp is None else sp
     seasons = [int(given)] if isinstance(given, Integral) else [int(s) for s in given]
     season = seasons[0] if typical >= seasons[0] + 4 else 1
+    if sp is not None and season != seasons[0]:
+        warnings.warn(
+            f"sp={sp!r} needs series of {seasons[0] + 4} values or more, but a typical "
+            f"one has {typical}: no season is used.",
+            UserWarning,
+            stacklevel=2,
+        )
     further = [2 * season, *seasons[1:]] if season > 1 else []
     lags = [season]
     lags += [lag for lag in further if lag not in lags and typical >= 2 * lag]
@@ -43,7 +52,19 @@ def make_plan(
         context = min(max(2 * season, 2 * horizon, 12), LONGEST_CONTEXT)
     if log == "auto":
         log = grows_with_level(series, season)
-    return Plan(tuple(lags), horizon, int(context), bool(log))
+    unit = usual_change(series, bool(log))
+    return Plan(tuple(lags), horizon, int(context), bool(log), unit)
+
+
+def usual_change(series: list[Series], log: bool) -> float:
+    """Median over the series of the mean absolute change; almost 0 if none changes."""
+    changes = []
+    for each in series:
+        values = np.log1p(each.values) if log else each.values
+        change = np.abs(np.diff(values, axis=0))
+        changes.append(float(np.nanmean(change)) if np.isfinite(change).any() else 0.0)
+    moving = [change for change in changes if change > 0]
+    return float(np.median(moving)) if moving else 1e-8
 
 
 def check_seasons(sp: Any) -> None:

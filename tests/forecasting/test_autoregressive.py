@@ -41,7 +41,7 @@ def make_network(cell="gru", lags=(4, 8), n_ahead=1, trained=True, **config):
         "dtype": "float64",
         **config,
     }
-    network = Network(config, lags, horizon=4, context=8, log=False, past=[])
+    network = Network(config, lags, horizon=4, context=8, log=False, unit=1.0, past=[])
     module = AutoregressiveModule(**config)
     module.initialize(torch.Generator().manual_seed(0))
     if trained:

@@ -17,6 +17,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from pandas.testing import assert_frame_equal, assert_index_equal, assert_series_equal
 from sklearn.utils._param_validation import InvalidParameterError
+from sktime.datasets import load_airline
 from sktime.forecasting.base import ForecastingHorizon
 
 from skrnn._devices import one_thread
@@ -942,3 +943,25 @@ def test_asking_twice_gives_the_same_intervals(random_state):
     first = snapshot(forecaster)
     forecaster.predict_quantiles([5], alpha=0.3)
     assert_array_equal(snapshot(forecaster), first)
+
+
+def test_a_season_longer_than_the_series_is_not_used_and_says_so():
+    with pytest.warns(UserWarning, match=r"sp=52 needs series of 56 values or more"):
+        forecaster = make(sp=52).fit(load_airline()[:40])
+    assert forecaster.network_.lags == (1,)
+
+
+def test_x_for_a_network_without_x_is_ignored_and_says_so():
+    y = load_airline()
+    forecaster = make().fit(y[:-3])
+    X = pd.DataFrame({"x": 1.0}, index=y.index[-3:])
+    with pytest.warns(UserWarning, match="X is ignored"):
+        found = forecaster.predict(fh=[1], X=X)
+    assert_array_equal(found, forecaster.predict(fh=[1]))
+
+
+def test_a_callback_that_is_none_is_refused():
+    with pytest.raises(TypeError, match="is 1, expected a skorch callback"):
+        make(callbacks=[1]).fit(load_airline())
+    with pytest.raises(ValueError, match="net_params may not hold 'max_epochs'"):
+        make(net_params={"max_epochs": 3}).fit(load_airline())

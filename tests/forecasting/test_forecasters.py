@@ -98,6 +98,25 @@ def test_quantiles_intervals_and_variances_come_from_the_same_paths(loss):
     assert_allclose(variances.to_numpy()[:, 0], paths.var(axis=0, ddof=1), rtol=1e-9)
 
 
+def test_covariances_are_those_of_the_paths():
+    panel = make_panel()
+    forecaster = make().fit(panel)
+    paths = forecaster.predict_proba(fh=[1, 3]).spl["y"].to_numpy().reshape(30, 3, 2)
+    found = forecaster.predict_var(fh=[1, 3], cov=True)
+    assert list(found.columns) == [("y", 1), ("y", 3)]
+    for key in range(3):
+        expected = np.cov(paths[:, key].T)
+        assert_allclose(found.loc[key], expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("factor", [1e-12, 1e12])
+def test_forecasts_do_not_depend_on_the_unit_of_y(factor):
+    y = load_airline()
+    expected = make(log=False).fit(y).predict_interval(fh=[1, 24])
+    found = make(log=False).fit(factor * y).predict_interval(fh=[1, 24])
+    assert_allclose(found, factor * expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize("loss", ["poisson", "negative_binomial"])
 def test_paths_of_counts_are_counts(loss):
     rng = np.random.default_rng(0)
