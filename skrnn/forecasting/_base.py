@@ -262,13 +262,14 @@ class BaseRecurrentForecaster(BaseForecaster):
         return self
 
     def _predict(self, fh: Any, X: Any) -> pd.DataFrame:
-        values, index = self._forecast(fh, X, 0, lambda draws: draws[0])
+        values, index = self._forecast(fh, X, 0, lambda draws: draws[:, 0])
         return pd.DataFrame(values, index=index, columns=self._columns)
 
     def _predict_quantiles(self, fh: Any, X: Any, alpha: list[float]) -> pd.DataFrame:
-        values, index = self._forecast(
-            fh, X, self.num_samples, lambda draws: np.quantile(draws, alpha, axis=0).T
-        )
+        def quantiles(draws: NDArray[np.float64]) -> NDArray[np.float64]:
+            return np.moveaxis(np.quantile(draws, alpha, axis=1), 0, -1)
+
+        values, index = self._forecast(fh, X, self.num_samples, quantiles)
         columns = self._get_columns(method="predict_quantiles", alpha=alpha)
         return pd.DataFrame(values.reshape(len(index), -1), index, columns)
 
@@ -276,7 +277,7 @@ class BaseRecurrentForecaster(BaseForecaster):
         if cov:
             return self._covariances(fh, X)
         values, index = self._forecast(
-            fh, X, self.num_samples, lambda draws: draws.var(axis=0, ddof=1)
+            fh, X, self.num_samples, lambda draws: draws.var(axis=1, ddof=1)
         )
         columns = self._get_columns(method="predict_var")
         return pd.DataFrame(values, index=index, columns=columns)

@@ -25,7 +25,7 @@ from skrnn.forecasting._times import future, locate
 __all__ = ["Memory"]
 
 Array = NDArray[np.float64]
-Reduce = Callable[[Array], Array]  # draws (n_paths, n_columns) of one time -> array
+Reduce = Callable[[Array], Array]  # draws (n, n_paths, n_columns) -> (n, ...)
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class Memory:
     ) -> tuple[Array, list[Any]]:
         """Give what ``reduce`` makes of each time of fh, (n_times, ...), and the times.
 
-        With ``n_paths=0`` it gets the point forecast (1, n_columns) of a time.
+        With ``n_paths=0`` it gets point forecasts (n, 1, n_columns).
         """
         self._mind_x(frames)
         steps = [locate(fh, each.index, each.where) for each in self.series]

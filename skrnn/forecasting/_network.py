@@ -187,9 +187,10 @@ def walk(
 ) -> list[Array]:
     """Roll out series: for each, what ``reduce`` makes of its wanted steps.
 
-    ``wanted`` counts from 0, the step after the last value. ``reduce`` maps draws
-    (n_paths, n_columns) of one step and series to an array; ``n_paths=0`` gives it the
-    point forecast (1, n_columns). Nothing but its results is kept.
+    ``wanted`` rises and counts from 0, the step after the last value. ``reduce`` maps
+    draws (n_series, n_paths, n_columns) of one step to (n_series, ...); ``n_paths=0``
+    gives it the point forecasts (n_series, 1, n_columns). Nothing but its results is
+    kept.
     """
     per_block = max(1, ROWS_AT_ONCE // max(1, n_paths))
     results: list[Array] = []
@@ -199,20 +200,36 @@ def walk(
             block = slice(begin, begin + per_block)
             generators = [generator_of(seed, key) for key in keys[block]]
             state = state_of(network, standings[block], device)
-            asked = [set(steps.tolist()) for steps in wanted[block]]
-            found: list[dict[int, Array]] = [{} for _ in asked]
             walked = walk_block(
                 network, module, state, extras[block], generators, n_paths, device
             )
-            for step in range(max(max(steps) for steps in asked) + 1):
-                values = next(walked)
-                for place, steps in enumerate(asked):
-                    if step in steps:
-                        found[place][step] = reduce(network.to_outside(values[place]))
-            results += [
-                np.stack([some[step] for step in steps.tolist()])
-                for some, steps in zip(found, wanted[block], strict=True)
-            ]
+            results += collect(walked, wanted[block], network, reduce)
+    return results
+
+
+def collect(
+    walked: Iterator[Array],
+    wanted: list[NDArray[np.int64]],
+    network: Network,
+    reduce: Callable[[Array], Array],
+) -> list[Array]:
+    """Keep what ``reduce`` makes of the wanted steps of each series."""
+    results: list[Array] = []
+    done = np.zeros(len(wanted), dtype=np.int64)  # steps of each series
+    asked = [iter(steps.tolist()) for steps in wanted]
+    coming = np.array([next(steps) for steps in asked])
+    for step in range(max(int(steps[-1]) for steps in wanted) + 1):
+        values = next(walked)
+        now = np.flatnonzero(coming == step)
+        if len(now) == 0:
+            continue
+        reduced = reduce(network.to_outside(values[now]))
+        if not results:
+            results = [np.empty((len(each), *reduced.shape[1:])) for each in wanted]
+        for place, value in zip(now.tolist(), reduced, strict=True):
+            results[place][done[place]] = value
+            coming[place] = next(asked[place], -1)
+        done[now] += 1
     return results
 
 
@@ -288,6 +305,6 @@ def look_back(
                 uniform = torch.from_numpy(drawn).to(device)
             units = (origin[place] / scale[place], scale[place])
             draw = module.draw(centre[place], raw[place], uniform, *units)
-            values = (origin[place] + scale[place] * draw).expand(shape)
+            values = (origin[place] + scale[place] * draw).expand(1, *shape)
             results.append(reduce(network.to_outside(values.cpu().numpy())))
-    return np.stack(results)
+    return np.concatenate(results)
