@@ -220,10 +220,11 @@ def fit_module(
     module.to(device)
     train_set = to_dataset(train, device)
     valid_set = None if validation is None else to_dataset(validation, device)
-    n_batches = len(train_set.iterator(settings.batch_size))
+    shuffler = np.random.default_rng(shuffle_seed)
+    n_batches = len(train_set.iterator(settings.batch_size, shuffler))
     guard = FiniteGuard()
     net = make_net(module, settings, n_batches * settings.max_epochs, guard)
-    net.shuffler = np.random.default_rng(shuffle_seed)
+    net.shuffler = shuffler
     if old is not None:
         net.history = History(old.history)
         kind, moments = type(old.optimizer_), old.optimizer_.state_dict()["state"]

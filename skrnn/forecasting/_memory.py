@@ -47,13 +47,7 @@ class Memory:
     def read(self, series: list[Series], frames: Frames | None) -> Memory:
         """Read new series, and the new values of known ones, from where they stand."""
         self._mind_x(frames)
-        now = replace(
-            self,
-            series=list(self.series),
-            extras=list(self.extras),
-            told=list(self.told),
-            standings=list(self.standings),
-        )
+        now = self._copy()
         places = {each.key: place for place, each in enumerate(self.series)}
         now._read_fresh([each for each in series if each.key not in places], frames)
         known = [places[each.key] for each in series if each.key in places]
@@ -65,6 +59,15 @@ class Memory:
         longer = [n for n, each in enumerate(more) if len(each.values)]
         now._read_more([known[n] for n in longer], [more[n] for n in longer], frames)
         return now
+
+    def _copy(self) -> Memory:
+        return replace(
+            self,
+            series=list(self.series),
+            extras=list(self.extras),
+            told=list(self.told),
+            standings=list(self.standings),
+        )
 
     def _mind_x(self, frames: Frames | None) -> None:
         if frames is not None and not self.exogenous.columns:
@@ -129,13 +132,7 @@ class Memory:
 
     def at(self, cutoff: Any) -> Memory:
         """Go back to a time; a series that has no value until then stays as it is."""
-        now = replace(
-            self,
-            series=list(self.series),
-            extras=list(self.extras),
-            told=list(self.told),
-            standings=list(self.standings),
-        )
+        now = self._copy()
         for place, each in enumerate(self.series):
             n_seen = int(each.index.searchsorted(cutoff, side="right"))
             if 0 < n_seen < len(each.values):

@@ -183,10 +183,10 @@ class WindowDataset(torch.utils.data.Dataset[Any]):
 
 
 class WindowIterator:
-    """Batches of windows of similar length; with a generator, a random choice.
+    """Batches of windows of similar length.
 
-    A series is drawn as often as it has windows, but a long one not more than the
-    square root of that says: many short series are not drowned by a long one.
+    With a generator, ``n_batches`` of the dataset are drawn, each window once before
+    any comes again; without one, all windows come once.
     """
 
     def __init__(
@@ -201,7 +201,7 @@ class WindowIterator:
         self.n_batches = wanted if generator is None else dataset.n_batches or wanted
 
     def __len__(self) -> int:
-        return self.dataset.n_batches or self.n_batches
+        return self.n_batches
 
     def __iter__(self) -> Iterator[Any]:
         n = len(self.dataset)

@@ -1,9 +1,12 @@
 """Values of forecasts: what sktime's suite does not look at."""
 
+from typing import ClassVar
+
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from skorch.callbacks import Callback
 from sktime.datasets import load_airline
 
 from skrnn.forecasting import GRUForecaster, LSTMForecaster, RNNForecaster
@@ -470,6 +473,27 @@ def test_the_best_epoch_is_restored_where_there_are_enough_series():
     for name, weight in again.network_.weights.items():
         assert_allclose(weight, forecaster.network_.weights[name], rtol=1e-9)
     assert again.network_.weights["head.weight"].any()
+
+
+class Rates(Callback):
+    """Notes the learning rate of each update."""
+
+    seen: ClassVar[list[float]] = []
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        if training:
+            self.seen.append(net.optimizer_.param_groups[0]["lr"])
+
+
+@pytest.mark.parametrize("n_series", [1, 20])
+def test_the_learning_rate_rises_and_falls_to_zero_within_the_budget(n_series):
+    panel = make_panel(lengths=[60] * n_series)
+    Rates.seen.clear()
+    make(callbacks=[Rates()], max_epochs=5, lr=0.02).fit(panel)
+    assert len(Rates.seen) >= 5 * 3
+    assert len(Rates.seen) % 5 == 0
+    assert max(Rates.seen) == pytest.approx(0.02, rel=0.05)
+    assert Rates.seen[-1] < 0.02 * 0.05
 
 
 # --- accuracy and cost ----------------------------------------------------------------
