@@ -6,11 +6,13 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from sktime.datasets import load_airline
 
 from skrnn import GRUClassifier, LSTMRegressor, RNNRegressor
 from skrnn._devices import check_memory, memory_limit, one_thread, resolve_device
 from skrnn._modules import SequenceModule, count_activations, count_weights
 from skrnn.datasets import make_waves
+from skrnn.forecasting import GRUForecaster
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 needs_no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="needs no GPU")
@@ -170,3 +172,20 @@ def test_a_model_fitted_on_a_gpu_can_be_pickled_and_trained_further(waves):
     loaded = pickle.loads(pickle.dumps(model)).partial_fit(*waves)
     assert loaded.device_.startswith("cuda")
     assert loaded.n_iter_ == 2
+
+
+@needs_gpu
+@pytest.mark.parametrize("strategy", ["recursive", "direct"])
+@pytest.mark.parametrize("loss", ["student_t", "quantile", "huber", "poisson"])
+def test_a_gpu_forecasts_what_the_cpu_does(loss, strategy):
+    y = load_airline()
+    params = {"loss": loss, "strategy": strategy, "hidden_size": 6, "max_epochs": 2}
+    params |= {"early_stopping": False, "random_state": 0, "num_samples": 10}
+    on_gpu = GRUForecaster(device="cuda", dtype="float64", **params).fit(y)
+    on_cpu = pickle.loads(pickle.dumps(on_gpu))
+    on_cpu.device = "cpu"
+    for fh in [range(1, 13), range(-5, 1)]:
+        found = on_gpu.predict_quantiles(fh=fh, alpha=[0.1, 0.9])
+        expected = on_cpu.predict_quantiles(fh=fh, alpha=[0.1, 0.9])
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+    on_cpu.update(y[-3:] + 1, update_params=True)

@@ -45,6 +45,7 @@ PER_TASK = {"loss", "n_outputs_", "estimator_"}  # as regressors and classifiers
 FORECASTERS = {  # what a forecaster has of its own: windows, paths, held-out values
     "batch_size",
     "callbacks",
+    "device",
     "dropout",
     "early_stopping",
     "hidden_size",

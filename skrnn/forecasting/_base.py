@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -256,7 +258,8 @@ class BaseRecurrentForecaster(BaseForecaster):
         self._check_columns(y)
         y = self._order_columns(y)
         freq = getattr(self._memory.series[0].index, "freq", None)
-        self._memory = self._memory.read(self._split(y, freq), frames_of(X))
+        memory = replace(self._memory, device=self._device())
+        self._memory = memory.read(self._split(y, freq), frames_of(X))
         if update_params:
             self._learn_more()
         return self
@@ -454,9 +457,24 @@ class BaseRecurrentForecaster(BaseForecaster):
         self._memory = self._memory.with_network(self.network_)
 
     def _device(self) -> Any:
+        """Find the device; what was fitted runs on the CPU if its device is gone."""
         from skrnn._devices import resolve_device
 
-        return resolve_device(self.device)
+        try:
+            device = resolve_device(self.device)
+        except ValueError as error:
+            if not hasattr(self, "_memory"):
+                raise
+            warnings.warn(
+                f"The network runs on the CPU: {error}", UserWarning, stacklevel=2
+            )
+            return resolve_device("cpu")
+        if device.type == "mps":
+            raise ValueError(
+                "device='mps' has no double precision, which forecasters keep levels "
+                "in: use device='cpu'."
+            )
+        return device
 
     def _forecast(
         self, fh: Any, X: Any, n_paths: int, reduce: Callable[[Any], Any]
@@ -465,7 +483,7 @@ class BaseRecurrentForecaster(BaseForecaster):
 
         The cutoff stands before the last value where sktime has set it back.
         """
-        memory = self._memory.at(self.cutoff[0])
+        memory = replace(self._memory, device=self._device()).at(self.cutoff[0])
         values, times = memory.forecast(fh, frames_of(X), n_paths, reduce)
         keys = [series.key for series in memory.series]
         return values, join_rows(keys, times, self._names)

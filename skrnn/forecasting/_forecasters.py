@@ -86,8 +86,8 @@ class RNNForecaster(BaseRecurrentForecaster):
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network.
     device : str, default="auto"
-        Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
-        "cuda" if there is one and else "cpu".
+        Where to train and predict: "cpu", "cuda", "cuda:1", or "auto", which is "cuda"
+        if there is one and else "cpu".
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the forecaster: loggers, checkpoints, schedules (with
         ``lr_schedule="constant"``).
@@ -256,8 +256,8 @@ class LSTMForecaster(BaseRecurrentForecaster):
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network.
     device : str, default="auto"
-        Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
-        "cuda" if there is one and else "cpu".
+        Where to train and predict: "cpu", "cuda", "cuda:1", or "auto", which is "cuda"
+        if there is one and else "cpu".
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the forecaster: loggers, checkpoints, schedules (with
         ``lr_schedule="constant"``).
@@ -427,8 +427,8 @@ class GRUForecaster(BaseRecurrentForecaster):
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network.
     device : str, default="auto"
-        Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
-        "cuda" if there is one and else "cpu".
+        Where to train and predict: "cpu", "cuda", "cuda:1", or "auto", which is "cuda"
+        if there is one and else "cpu".
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the forecaster: loggers, checkpoints, schedules (with
         ``lr_schedule="constant"``).

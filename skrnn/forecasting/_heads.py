@@ -11,7 +11,9 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 from torch.nn import functional
@@ -194,10 +196,8 @@ class Poisson(Counts):
         """By the inverse of the distribution function."""
         origin, scale = units
         mean = self.mean(centre, raw, origin) * scale
-        draws = stats.poisson.ppf(
-            uniform[..., 0].double().numpy(), mean.double().numpy()
-        )
-        return torch.from_numpy(draws).to(mean.dtype) / scale - origin
+        draws = stats.poisson.ppf(to_numpy(uniform[..., 0]), to_numpy(mean))
+        return torch.from_numpy(draws).to(mean) / scale - origin
 
 
 class NegativeBinomial(Counts):
@@ -234,11 +234,16 @@ class NegativeBinomial(Counts):
     ) -> Tensor:
         """By the inverse of the distribution function."""
         mean, failures = self.parts(centre, raw, *units)
-        share = (failures / (failures + mean)).double().numpy()
-        draws = stats.nbinom.ppf(
-            uniform[..., 0].double().numpy(), failures.double().numpy(), share
-        )
-        return torch.from_numpy(draws).to(mean.dtype) / units[1] - units[0]
+        share = failures / (failures + mean)
+        parts = map(to_numpy, (uniform[..., 0], failures, share))
+        draws = torch.from_numpy(stats.nbinom.ppf(*parts)).to(mean)
+        return draws / units[1] - units[0]
+
+
+def to_numpy(tensor: Tensor) -> NDArray[np.float64]:
+    """Give scipy what it can read."""
+    array: NDArray[np.float64] = tensor.double().cpu().numpy()
+    return array
 
 
 class Point(Head):

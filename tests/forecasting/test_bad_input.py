@@ -965,3 +965,15 @@ def test_a_callback_that_is_none_is_refused():
         make(callbacks=[1]).fit(load_airline())
     with pytest.raises(ValueError, match="net_params may not hold 'max_epochs'"):
         make(net_params={"max_epochs": 3}).fit(load_airline())
+
+
+def test_a_forecaster_whose_device_is_gone_runs_on_the_cpu_and_says_so():
+    y = load_airline()
+    forecaster = make().fit(y[:-3])
+    expected = forecaster.predict_interval(fh=[1, 2])
+    forecaster.device = "cuda:99"  # as on another machine, after unpickling
+    with pytest.warns(UserWarning, match="runs on the CPU: device='cuda:99' is not"):
+        found = forecaster.predict_interval(fh=[1, 2])
+    assert_frame_equal(found, expected)
+    with pytest.raises(ValueError, match="device='cuda:99' is not available"):
+        make(device="cuda:99").fit(y)
