@@ -19,6 +19,7 @@ LAYERS = [  # a file may import only from lines above its own
     {"_base", "_preprocessing"},
     {"_regressors", "_classifiers", "testing"},
     {"forecasting._times", "forecasting._levels", "forecasting._heads"},
+    {"forecasting._guard"},
     {"forecasting._panels", "forecasting._autoregressive"},
     {"forecasting._exogenous", "forecasting._plan", "forecasting._windows"},
     {"forecasting._network"},

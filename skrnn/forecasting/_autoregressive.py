@@ -22,6 +22,7 @@ from skrnn.forecasting._levels import RATES
 __all__ = ["AutoregressiveModule", "State", "describe", "encode", "roll"]
 
 STEPS_AT_ONCE = 512  # of an encoding: bounds its memory
+DAMPING = 0.9  # of the trend, for each step away from the last known value
 FREE_RUN = 0.5  # weight of the loss of a free run
 N_ERRORS = 101  # quantiles kept of the errors of a point loss
 
@@ -123,7 +124,9 @@ class AutoregressiveModule(nn.Module):
             else None
         )
         n_outputs = n_columns * (n_candidates + 1 + self.distribution.n_raw)
-        self.head = nn.Linear(hidden_size, n_outputs, device="meta", dtype=kind)
+        self.head = nn.Linear(
+            hidden_size + n_extras, n_outputs, device="meta", dtype=kind
+        )
         errors = torch.zeros(n_ahead, N_ERRORS, dtype=torch.float64)
         self.register_buffer("errors", errors)
         self.register_buffer("spread", torch.ones(1, dtype=torch.float64))
@@ -139,19 +142,27 @@ class AutoregressiveModule(nn.Module):
         self.errors.zero_()
         self.spread.fill_(1.0)
 
-    def read(self, outputs: Tensor, scaled: Tensor) -> tuple[Tensor, Tensor]:
+    def read(
+        self, outputs: Tensor, scaled: Tensor, extras: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Map outputs of the encoder to centres (..., n_columns) and raw numbers.
 
-        ``scaled`` are the candidates (..., n_columns, n_candidates).
+        ``scaled`` are the candidates (..., n_columns, n_candidates), ``extras`` the
+        exogenous numbers, whose straight effects need not be learned by the encoder.
         """
         n_candidates = self.config["n_candidates"]
-        numbers = self.head(self.dropout(outputs)).to(scaled.dtype)
+        known = torch.cat([self.dropout(outputs), extras], dim=-1)
+        numbers = self.head(known).to(scaled.dtype)
         numbers = numbers.unflatten(-1, (self.config["n_columns"], -1))
         share = torch.softmax(numbers[..., :n_candidates], dim=-1)
         mixture = (share * scaled).sum(dim=-1)
         away = functional.leaky_relu(torch.tanh(numbers[..., n_candidates]), 0.1)
         naive = scaled[..., 0]
         return naive + away * (mixture - naive), numbers[..., n_candidates + 1 :]
+
+    def extras_of(self, inputs: Tensor) -> Tensor:
+        """Exogenous numbers among the inputs of steps."""
+        return inputs[..., inputs.shape[-1] - self.config["n_extras"] :]
 
     def look_ahead(
         self, outputs: Tensor, scaled: Tensor, extras: Tensor, ahead: int = 1
@@ -166,7 +177,7 @@ class AutoregressiveModule(nn.Module):
             numbers = torch.asinh(scaled).flatten(-2).to(extras.dtype)
             read = torch.cat([outputs, numbers, extras, place], dim=-1)
             outputs = torch.tanh(self.decoder(read))
-        return self.read(outputs, scaled)
+        return self.read(outputs, scaled, extras)
 
     def draw(
         self,
@@ -226,7 +237,8 @@ class AutoregressiveModule(nn.Module):
         start = int(places[0])
         context, hidden = self.encoder.advance(inputs[:, :start], hidden)
         rest, _ = self.encoder.advance(inputs[:, start:], hidden)
-        centre, raw = self.read(torch.cat([context, rest], dim=1), scaled)
+        outputs = torch.cat([context, rest], dim=1)
+        centre, raw = self.read(outputs, scaled, self.extras_of(inputs))
         losses = self.distribution.loss(centre, raw, targets, origin / scale, scale)
         begin = begin_at(state, hidden)
         path = torch.stack(list(roll(self, begin, extras.unbind(1))), 1)
@@ -265,13 +277,15 @@ class Walker:
         self.module, self.lags = module, module.config["lags"]
         self.hidden, self.fast, self.trend = state.hidden, state.fast, state.trend
         self.scale, self.size, self.n_seen = state.scale, state.size, state.n_seen
+        self.damping = 1.0
         self.values = list(state.values.unbind(1))
         self.levels = list(state.levels.unbind(1))
 
     def candidates(self, ahead: int = 1) -> Tensor:
         """Forecasts of the value ``ahead`` steps on, as ``candidates_of`` orders them.
 
-        A lag shorter than that is taken twice, three times, ...
+        A lag shorter than that is taken twice, three times, ... The trend fades
+        (Gardner & McKenzie, 1985, doi:10.1287/mnsc.31.10.1237).
         """
         last, slow = self.values[-1], self.levels[-1]
 
@@ -279,7 +293,8 @@ class Walker:
             return -(-(ahead // -lag) * lag - ahead + 1)
 
         found = [self.values[back(self.lags[0])], self.fast, slow]
-        found.append(last + ahead * self.trend)
+        steps = self.damping * (1.0 - DAMPING**ahead) / (1.0 - DAMPING)
+        found.append(last + steps * self.trend)
         if self.lags[0] > 1:
             found.append(last)
         for place, lag in enumerate(self.lags):
@@ -320,6 +335,7 @@ class Walker:
 
     def push(self, new: Tensor) -> None:
         """Take a value for what came."""
+        self.damping *= DAMPING
         self.n_seen = self.n_seen + 1
         change = new - self.values[-1]
         self.trend = self.trend + weight("trend", self.n_seen - 1) * (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -19,12 +19,22 @@ from sklearn.utils._param_validation import (
 )
 from sktime.forecasting.base import BaseForecaster
 
+from skrnn._base import fresh_callbacks
 from skrnn._params import CONSTRAINTS, check_skorch_params, spawn_seeds
 from skrnn.forecasting._exogenous import Exogenous, check_calendar, frames_of
+from skrnn.forecasting._guard import all_or_nothing
 from skrnn.forecasting._levels import n_candidates
-from skrnn.forecasting._panels import Series, check_frame, join_rows, split_series
+from skrnn.forecasting._panels import (
+    Series,
+    check_frame,
+    check_width,
+    join_rows,
+    split_series,
+    unmasked,
+    with_columns,
+)
 from skrnn.forecasting._plan import check_seasons, make_plan
-from skrnn.forecasting._times import locate
+from skrnn.forecasting._times import check_frequency, frequency_of, locate
 
 __all__ = ["BaseRecurrentForecaster"]
 
@@ -147,13 +157,17 @@ class BaseRecurrentForecaster(BaseForecaster):
         """The fitted network, a ``torch.nn.Module``."""
         from skrnn._devices import resolve_device
 
-        return self.network_.module(resolve_device("cpu"))
+        return self._network_now().module(resolve_device("cpu"))
 
     @property
     def history_(self) -> list[dict[str, Any]]:
         """One dict per epoch: ``epoch``, ``train_loss``, ``valid_loss``, ``dur``."""
-        history: list[dict[str, Any]] = self.network_.history
+        history: list[dict[str, Any]] = self._network_now().history
         return history
+
+    def _network_now(self) -> Any:
+        """Give the network that forecasts: that of the last update, if any."""
+        return self._memory.network if hasattr(self, "_memory") else self.network_
 
     # --- sktime's doors -----------------------------------------------------------
 
@@ -184,8 +198,8 @@ class BaseRecurrentForecaster(BaseForecaster):
         Parameters
         ----------
         y : like y in fit
-            Values after those seen; those seen before are passed over, series that are
-            new are read from their beginning.
+            Values after those seen; series that are new are read from their beginning.
+            Where it ends before what was seen, the next forecasts start from there.
         X : DataFrame with the times of y, or None, default=None
             The columns that ``fit`` had.
         update_params : bool, default=True
@@ -238,11 +252,15 @@ class BaseRecurrentForecaster(BaseForecaster):
         series = self._split(y)
         if not hasattr(self, "network_"):  # not pretrained
             self._learn(series, X, fh)
-        self._check_columns(y)
+        check_width(y, self.network_.config["n_columns"])
         seed = spawn_seeds(self.random_state, 4)[3]
         empty = Memory(self.network_, self.exogenous_, seed, self._device())
         self._memory = empty.read(series, frames_of(X))
+        for each in series:
+            check_frequency(each, self.network_.frequency)
         self._names, self._columns = y.index.names, y.columns
+        self._ends: dict[Any, Any] = {}
+        self._cutoff_read = self.cutoff[0]
         return self
 
     def _pretrain(self, y: Any, X: Any = None, fh: Any = None) -> Any:
@@ -251,15 +269,19 @@ class BaseRecurrentForecaster(BaseForecaster):
         return self
 
     def _pretrain_update(self, y: Any, X: Any = None, fh: Any = None) -> Any:
+        check_width(y, self.network_.config["n_columns"])
         self._learn(self._split(y), X, fh)
         return self
 
     def _update(self, y: Any, X: Any = None, update_params: bool = True) -> Any:
-        self._check_columns(y)
-        y = self._order_columns(y)
+        check_width(y, self.network_.config["n_columns"])
+        y = with_columns(y, self._columns)
         freq = getattr(self._memory.series[0].index, "freq", None)
         memory = replace(self._memory, device=self._device())
-        self._memory = memory.read(self._split(y, freq), frames_of(X))
+        series = self._split(y, freq)
+        self._memory = memory.read(series, frames_of(X))
+        self._ends = {each.key: each.index[-1] for each in series}
+        self._cutoff_read = self.cutoff[0]
         if update_params:
             self._learn_more()
         return self
@@ -329,32 +351,13 @@ class BaseRecurrentForecaster(BaseForecaster):
                     f"loss={self.loss!r} is for counts, but {each.where} holds "
                     f"{known[wrong][0]}: use loss='student_t' or 'quantile'."
                 )
-            if self.log is True and (known <= -1).any():
+            log = self.network_.log if hasattr(self, "network_") else self.log is True
+            if log and (known <= -1).any():
                 raise ValueError(
-                    f"log=True needs values above -1, but {each.where} holds "
-                    f"{known.min():.4g}: use log=False or 'auto'."
+                    "A network that sees log(1 + y) needs values above -1, but "
+                    f"{each.where} holds {known.min():.4g}: fit anew with log=False."
                 )
         return series
-
-    def _check_columns(self, y: Any) -> None:
-        expected = self.network_.config["n_columns"]
-        if y.shape[1] != expected:
-            raise ValueError(
-                f"y has {y.shape[1]} columns, but the network was fitted with "
-                f"{expected}."
-            )
-
-    def _order_columns(self, y: Any) -> Any:
-        """Take the columns of y by the names they had in ``fit``; one may change it."""
-        if y.shape[1] == 1:
-            return y
-        absent = [name for name in self._columns if name not in y.columns]
-        if absent:
-            raise ValueError(
-                f"y has no column {absent}, which fit had. It has the columns "
-                f"{list(y.columns)}."
-            )
-        return y[list(self._columns)]
 
     def _learn(self, series: list[Series], X: Any, fh: Any) -> None:
         """Choose what the data ask for, and train."""
@@ -373,6 +376,7 @@ class BaseRecurrentForecaster(BaseForecaster):
         network = self.network_ if again else self._plan(series, extras, fh)
         for each, extra in zip(series, extras, strict=True):
             check_calendar(each, extra, network.config["n_extras"])
+            check_frequency(each, network.frequency)
         how = (self.max_epochs, self.lr, self.early_stopping)
         self.network_ = self._train(network, series, extras, *how)
 
@@ -402,7 +406,8 @@ class BaseRecurrentForecaster(BaseForecaster):
             "dtype": self.dtype,
         }
         past = list(range(n_extras - self.exogenous_.n_past, n_extras))
-        return Network(config, *plan, past)
+        frequency, _ = frequency_of(series[0].index)
+        return Network(config, *plan, frequency, past)
 
     def _train(
         self,
@@ -428,7 +433,7 @@ class BaseRecurrentForecaster(BaseForecaster):
             batch_size=int(self.batch_size),
             device=self._device(),
             verbose=int(self.verbose),
-            callbacks=self.callbacks,
+            callbacks=fresh_callbacks(self.callbacks, copy.deepcopy),
             net_params=self.net_params,
             patience=self.n_iter_no_change if validate else None,
             seeds=spawn_seeds(self.random_state, 3, len(network.history)),
@@ -453,8 +458,9 @@ class BaseRecurrentForecaster(BaseForecaster):
             return
         epochs = max(1, int(self.max_epochs) // 10)
         how = (epochs, self.lr / 10, False)
-        self.network_ = self._train(self.network_, series, extras, *how)
-        self._memory = self._memory.with_network(self.network_)
+        # what was pretrained stays as it is for the next fit
+        network = self._train(self._memory.network, series, extras, *how)
+        self._memory = self._memory.with_network(network)
 
     def _device(self) -> Any:
         """Find the device; what was fitted runs on the CPU if its device is gone."""
@@ -483,10 +489,20 @@ class BaseRecurrentForecaster(BaseForecaster):
 
         The cutoff stands before the last value where sktime has set it back.
         """
-        memory = replace(self._memory, device=self._device()).at(self.cutoff[0])
+        memory = replace(self._memory, device=self._device()).at(self._cutoffs())
         values, times = memory.forecast(fh, frames_of(X), n_paths, reduce)
         keys = [series.key for series in memory.series]
         return values, join_rows(keys, times, self._names)
+
+    def _cutoffs(self) -> list[Any]:
+        """Where each series is forecast from; None is its last value.
+
+        sktime's cutoff is that of the y it got last: for the series in it. If it was
+        set since, by a backtest, it holds for all.
+        """
+        if self.cutoff[0] != self._cutoff_read:
+            return [self.cutoff[0] for _ in self._memory.series]
+        return [self._ends.get(each.key) for each in self._memory.series]
 
     @classmethod
     def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
@@ -510,25 +526,6 @@ class BaseRecurrentForecaster(BaseForecaster):
             {**quick, "loss": "huber", "sp": (3, 5), "log": False, "horizon": 2},
             {**quick, "strategy": "direct", "loss": "normal", "horizon": 3},
         ]
-
-
-def unmasked(data: Any) -> Any:
-    """Put NaN in the masked places of an array, which nobody else looks at."""
-    if isinstance(data, np.ma.MaskedArray):
-        return np.ma.filled(data.astype(np.float64), np.nan)
-    return data
-
-
-@contextmanager
-def all_or_nothing(forecaster: Any) -> Iterator[None]:
-    """Give a forecaster back all that it knew, if what is done to it fails."""
-    before = dict(vars(forecaster))
-    try:
-        yield
-    except BaseException:
-        vars(forecaster).clear()
-        vars(forecaster).update(before)
-        raise
 
 
 def own_loss(outputs: Any, targets: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +31,10 @@ from skrnn.forecasting._windows import StepTable, WindowDataset
 
 __all__ = ["train"]
 
+LEVELS = torch.tensor([0.05, 0.1, 0.25, 0.75, 0.9, 0.95], dtype=torch.float64)
+WIDER = [1.0, 1.1, 1.25, 1.4, 1.6, 2.0, 2.5, 3.0, 4.0, 5.0]
+N_DRAWS = 200  # of each value, to judge how far they spread
+ENOUGH = 6  # values to judge by
 FEW = 10  # validation windows, too few to choose an epoch by
 STEADY = 6  # values, before which the scale of a series is not worth learning from
 ANCHORS = 8  # of a window, from which a direct forecast learns
@@ -53,7 +58,10 @@ def train(network: Network, histories: list[History], settings: Settings) -> Net
         table = StepTable(described, network.lags, device)
         fitting, validation = cut_windows(network, table, validate)
         if validation is not None and len(validation) < FEW:
-            module, net = fit_module_twice(network, table, fitting, settings, device)
+            module, net = fit_twice(
+                network, table, fitting, validation, settings, device
+            )
+            validation = None
         else:
             module, net = fit_guarded(network, fitting, validation, settings, device)
             if validation is not None and net is not None:
@@ -64,27 +72,92 @@ def train(network: Network, histories: list[History], settings: Settings) -> Net
     return replace(network, weights=weights, history=network.history + notes)
 
 
-def fit_module_twice(
+def fit_twice(
     network: Network,
     table: StepTable,
     fitting: WindowDataset,
+    validation: WindowDataset,
     settings: Settings,
     device: torch.device,
 ) -> tuple[AutoregressiveModule, Any]:
     """Try without the last values whether training helps; if so, train on all.
 
     A few windows are too few to choose an epoch by, and one odd year is too little to
-    judge by: all windows that end in the last half of a series do.
+    judge by: all windows that end in the last half of a series do. But the last values
+    show how far draws must be spread: what was trained on looks surer than it is.
     """
     module, net = fit_guarded(network, fitting, None, settings, device)
     if net is None:
         return module, net
-    judge = last_half(network, table)
+    judge, seed = last_half(network, table), settings.seeds[2]
     kept = better_of(network, module, judge, settings, device)
-    if kept is not module:
-        return kept, net
-    everything, _ = cut_windows(network, table, validate=False)
-    return fit_guarded(network, everything, None, settings, device)
+    spread = unseen_spread(kept, fitting, validation, seed)
+    if kept is module:
+        everything, _ = cut_windows(network, table, validate=False)
+        kept, net = fit_guarded(network, everything, None, settings, device)
+    kept.spread.fill_(spread)
+    return kept, net
+
+
+@torch.no_grad()
+def unseen_spread(
+    module: AutoregressiveModule,
+    fitting: WindowDataset,
+    unseen: WindowDataset,
+    seed: int,
+) -> float:
+    """How many times as wide draws must be to fit the ends of windows; 1 at least."""
+    distribution = module.distribution
+    if distribution.counts:
+        return 1.0
+    if isinstance(distribution, Point):
+        measure_errors(module, fitting, seed)
+    generator = np.random.default_rng(seed)
+    errors, draws = [], []
+    for inputs, _ in unseen.iterator(64):
+        known = inputs["truth_known"][:, 0]
+        for step, (centre, raw, target) in enumerate(ends_of(module, inputs)):
+            ahead = 1 if module.decoder is None else step + 1
+            shape = (N_DRAWS, *target.shape, distribution.n_uniforms)
+            uniform = torch.from_numpy(generator.random(shape)).to(target.device)
+            drawn = module.draw(centre, raw, uniform.clamp(1e-6, 1 - 1e-6), ahead=ahead)
+            point = distribution.point(centre, raw)
+            errors.append((target - point)[known[:, step]].double())
+            draws.append((drawn - point)[:, known[:, step]].double())
+    error, around = torch.cat(errors), torch.cat(draws, dim=1)
+    if len(error) < ENOUGH:
+        return 1.0
+    quantiles = torch.quantile(around, LEVELS.to(around), dim=0)
+    losses = [
+        float(pinball(error, share * quantiles, LEVELS.to(around)[:, None]).mean())
+        for share in WIDER
+    ]
+    return WIDER[int(np.argmin(losses))]
+
+
+def ends_of(
+    module: AutoregressiveModule, inputs: dict[str, Any]
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Centre, raw numbers and target (n, n_columns) of the last steps of windows."""
+    hidden = module.encoder.initial_state(len(inputs["inputs"]))
+    outputs, _ = module.encoder.advance(inputs["inputs"], hidden)
+    extras, truth = inputs["extras"][:, 0], inputs["truth"][:, 0]
+    if module.decoder is not None:
+        begin = begin_at(inputs["state"], hidden)
+        anchor = int(inputs["anchors"][0, 0])
+        for part in module.look_far(outputs[:, anchor], begin, extras, truth):
+            yield part[:3]
+        return
+    for step in range(-truth.shape[1], 0):
+        known = module.extras_of(inputs["inputs"][:, step])
+        centre, raw = module.read(outputs[:, step], inputs["scaled"][:, step], known)
+        yield centre, raw, inputs["targets"][:, step]
+
+
+def pinball(truth: Tensor, quantiles: Tensor, levels: Tensor) -> Tensor:
+    """Loss of quantiles, elementwise."""
+    error = truth - quantiles
+    return torch.maximum(levels * error, (levels - 1) * error)
 
 
 def cut_windows(
@@ -250,7 +323,8 @@ def measure_errors(
         hidden = module.encoder.initial_state(len(part))
         outputs, _ = module.encoder.advance(inputs["inputs"], hidden)
         if module.decoder is None:
-            centre, raw = module.read(outputs, inputs["scaled"])
+            extras = module.extras_of(inputs["inputs"])
+            centre, raw = module.read(outputs, inputs["scaled"], extras)
             errors = inputs["targets"] - module.distribution.point(centre, raw)
             found[0].append(errors[inputs["known"]].double())
             continue
@@ -277,7 +351,6 @@ def spread_loss(
     module.spread.fill_(spread)
     n_paths, n_most = 50, 200
     choice = np.random.default_rng(seed).permutation(len(windows))[:n_most]
-    levels = torch.tensor([0.05, 0.1, 0.25, 0.75, 0.9, 0.95], dtype=torch.float64)
     total = 0.0
     for rows in np.array_split(choice, max(1, len(choice) // 40)):
         inputs, _ = windows.batch(rows)
@@ -289,11 +362,11 @@ def spread_loss(
         ahead = inputs["extras"][each, 0].unbind(1)
         path = torch.stack(list(roll(module, state.take(each), ahead, uniforms)), 1)
         draws = path.view(len(rows), n_paths, *path.shape[1:])
-        levels = levels.to(draws.device)
+        levels = LEVELS.to(draws)
         quantiles = torch.quantile(draws, levels, dim=1)
-        error = (inputs["truth"][:, 0] - quantiles) / state.scale[:, None]
-        weights = levels[:, None, None, None]
-        losses = torch.maximum(weights * error, (weights - 1) * error)
+        truth = inputs["truth"][:, 0]
+        losses = pinball(truth, quantiles, levels[:, None, None, None])
+        losses = losses / state.scale[:, None]
         known = inputs["truth_known"][:, 0]
         total += float((losses * known).sum())
     return total

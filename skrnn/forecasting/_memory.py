@@ -123,27 +123,39 @@ class Memory:
 
     def with_network(self, network: Network) -> Memory:
         """Read everything again with other weights."""
-        histories = [
-            History(each.values, extra)
-            for each, extra in zip(self.series, self.extras, strict=True)
-        ]
-        standings = read_on(network, histories, None, self.device)[0]
-        return replace(self, network=network, standings=standings)
+        now = replace(self, network=network)
+        standings, _, _ = now._encode([*range(len(self.series))])
+        return replace(now, standings=standings)
 
-    def at(self, cutoff: Any) -> Memory:
-        """Go back to a time; a series that has no value until then stays as it is."""
+    def at(self, cutoffs: list[Any]) -> Memory:
+        """Go back to a time for each series, None for its last one.
+
+        A series that has no value until then stays as it is.
+        """
         now = self._copy()
-        for place, each in enumerate(self.series):
-            n_seen = int(each.index.searchsorted(cutoff, side="right"))
+        back = []
+        for place, (each, cutoff) in enumerate(zip(self.series, cutoffs, strict=True)):
+            n_seen = len(each.values)
+            if cutoff is not None:
+                n_seen = int(each.index.searchsorted(cutoff, side="right"))
             if 0 < n_seen < len(each.values):
                 coming = self.extras[place][n_seen]
                 now.told[place] = coming[len(coming) - self.exogenous.n_past :]
                 now.series[place] = each.until(n_seen)
                 now.extras[place] = self.extras[place][:n_seen]
-                history = [History(now.series[place].values, now.extras[place])]
-                read = read_on(self.network, history, None, self.device)
-                now.standings[place] = read[0][0]
+                back.append(place)
+        if back:
+            standings, _, _ = now._encode(back)
+            for place, standing in zip(back, standings, strict=True):
+                now.standings[place] = standing
         return now
+
+    def _encode(self, places: list[int]) -> Any:
+        """Read some series from their beginning."""
+        histories = [
+            History(self.series[place].values, self.extras[place]) for place in places
+        ]
+        return read_on(self.network, histories, None, self.device)
 
     def forecast(
         self, fh: Any, frames: Frames | None, n_paths: int, reduce: Reduce
@@ -155,13 +167,11 @@ class Memory:
         self._mind_x(frames)
         steps = [locate(fh, each.index, each.where) for each in self.series]
         ahead = self._look_ahead(steps, frames, n_paths, reduce)
+        back = self._look_back(steps, n_paths, reduce)
         values, times = [], []
         for place, wish in enumerate(steps):
             series = self.series[place]
-            found = [ahead[place]] if place in ahead else []
-            if (wish <= 0).any():
-                seen = self._look_back(place, wish[wish <= 0], n_paths, reduce)
-                found.insert(0, seen)
+            found = [part[place] for part in (back, ahead) if place in part]
             order = np.concatenate(
                 [np.flatnonzero(wish <= 0), np.flatnonzero(wish > 0)]
             )
@@ -207,24 +217,33 @@ class Memory:
             )
         return dict(zip(places, walked, strict=True))
 
-    def _look_back(self, place: int, wish: Any, n_paths: int, reduce: Reduce) -> Array:
-        """Forecasts of known times of one series, each one step ahead."""
-        series, n_seen = self.series[place], len(self.series[place].values)
-        if (wish <= -n_seen).any():
-            raise ValueError(
-                f"fh asks for {-int(wish.min())} steps before the last value of "
-                f"{series.where}, which has only {n_seen} values."
-            )
-        history = [History(series.values, self.extras[place])]
-        _, described, outputs = read_on(self.network, history, None, self.device)
-        return look_back(
+    def _look_back(
+        self, steps: list[Any], n_paths: int, reduce: Reduce
+    ) -> dict[int, Array]:
+        """Forecasts of known times, each one step ahead, by place of the series."""
+        places = [n for n, wish in enumerate(steps) if (wish <= 0).any()]
+        wanted = []
+        for place in places:
+            series, wish = self.series[place], steps[place]
+            n_seen = len(series.values)
+            if (wish <= -n_seen).any():
+                raise ValueError(
+                    f"fh asks for {-int(wish.min())} steps before the last value of "
+                    f"{series.where}, which has only {n_seen} values."
+                )
+            wanted.append(wish[wish <= 0] + n_seen - 1)
+        if not places:
+            return {}
+        _, described, outputs = self._encode(places)
+        seen = look_back(
             self.network,
-            series.key,
-            described[0],
-            outputs[0],
-            wish + n_seen - 1,
+            [self.series[place].key for place in places],
+            described,
+            outputs,
+            wanted,
             reduce,
             n_paths,
             self.seed,
             self.device,
         )
+        return dict(zip(places, seen, strict=True))

@@ -29,6 +29,7 @@ __all__ = ["History", "Network", "Standing", "describe_history", "draw_uniforms"
 __all__ += ["look_back", "read_on", "walk"]
 
 Array = NDArray[np.float64]
+COUNTS = ("poisson", "negative_binomial")
 ROWS_AT_ONCE = 2000  # of a roll-out: series times paths
 SMALLEST = 1e-12  # uniform number: 0 and 1 would be infinitely far off
 STEPS_DRAWN = 64  # whose uniform numbers are drawn together
@@ -43,7 +44,9 @@ class Network:
     horizon: int  # steps of the free run in training
     context: int  # steps before it
     log: bool  # whether the network sees log(1 + y)
+    lowest: float  # of what a network with logs forecasts
     unit: float  # usual change from value to value, inside
+    frequency: str  # of the times, "" for integers
     past: list[int]  # places of the exogenous numbers that a free run does not know
     weights: dict[str, NDArray[Any]] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -67,13 +70,15 @@ class Network:
         """Transform values to what the network works on."""
         return np.log1p(values) if self.log else values
 
-    def to_outside(self, values: Array) -> Array:
-        """Transform back."""
+    def to_outside(self, values: Array, drawn: bool = False) -> Array:
+        """Transform back; draws of counts are whole numbers."""
+        if self.config["loss"] in COUNTS and drawn:
+            return np.maximum(np.round(values), 0.0)
         if not self.log:
             return values
         with np.errstate(over="ignore"):
             outside: Array = np.expm1(values)
-        return outside
+        return np.maximum(outside, self.lowest)
 
 
 class History(NamedTuple):
@@ -203,7 +208,7 @@ def walk(
             walked = walk_block(
                 network, module, state, extras[block], generators, n_paths, device
             )
-            results += collect(walked, wanted[block], network, reduce)
+            results += collect(walked, wanted[block], network, reduce, n_paths > 0)
     return results
 
 
@@ -212,6 +217,7 @@ def collect(
     wanted: list[NDArray[np.int64]],
     network: Network,
     reduce: Callable[[Array], Array],
+    drawn: bool,
 ) -> list[Array]:
     """Keep what ``reduce`` makes of the wanted steps of each series."""
     results: list[Array] = []
@@ -223,7 +229,7 @@ def collect(
         now = np.flatnonzero(coming == step)
         if len(now) == 0:
             continue
-        reduced = reduce(network.to_outside(values[now]))
+        reduced = reduce(network.to_outside(values[now], drawn))
         if not results:
             results = [np.empty((len(each), *reduced.shape[1:])) for each in wanted]
         for place, value in zip(now.tolist(), reduced, strict=True):
@@ -278,33 +284,39 @@ def draw_uniforms(
 
 def look_back(
     network: Network,
-    key: tuple[Any, ...],
-    described: Described,
-    outputs: Tensor,
-    places: NDArray[np.int64],
+    keys: list[tuple[Any, ...]],
+    described: list[Described],
+    outputs: list[Tensor],
+    wanted: list[NDArray[np.int64]],
     reduce: Callable[[Array], Array],
     n_paths: int,
     seed: int,
     device: torch.device,
-) -> Array:
-    """Forecasts of known steps of one series, each one step ahead."""
-    steps, results = described.steps, []
+) -> list[Array]:
+    """Forecasts of known steps of each series, each one step ahead."""
+    results = []
     with plain_torch(device, gradients=False):
         module = network.module(device)
-        scaled = described.scaled.to(device).double()
-        centre, raw = module.look_ahead(outputs, scaled, described.extras.to(device))
-        origin = torch.from_numpy(steps.origin).to(device)
-        scale = torch.from_numpy(steps.scale).to(device)
         shape = (max(1, n_paths), module.config["n_columns"])
-        for place in places.tolist():
-            uniform = None
-            if n_paths:
-                generator = generator_of(seed, key, place)
-                drawn = generator.random((*shape, module.distribution.n_uniforms))
-                drawn = np.clip(drawn, SMALLEST, 1.0 - SMALLEST)
-                uniform = torch.from_numpy(drawn).to(device)
-            units = (origin[place] / scale[place], scale[place])
-            draw = module.draw(centre[place], raw[place], uniform, *units)
-            values = (origin[place] + scale[place] * draw).expand(1, *shape)
-            results.append(reduce(network.to_outside(values.cpu().numpy())))
-    return np.concatenate(results)
+        for key, each, output, places in zip(
+            keys, described, outputs, wanted, strict=True
+        ):
+            scaled = each.scaled.to(device).double()
+            centre, raw = module.look_ahead(output, scaled, each.extras.to(device))
+            origin = torch.from_numpy(each.steps.origin).to(device)
+            scale = torch.from_numpy(each.steps.scale).to(device)
+            found = []
+            for place in places.tolist():
+                uniform = None
+                if n_paths:
+                    generator = generator_of(seed, key, place)
+                    drawn = generator.random((*shape, module.distribution.n_uniforms))
+                    drawn = np.clip(drawn, SMALLEST, 1.0 - SMALLEST)
+                    uniform = torch.from_numpy(drawn).to(device)
+                units = (origin[place] / scale[place], scale[place])
+                draw = module.draw(centre[place], raw[place], uniform, *units)
+                values = (origin[place] + scale[place] * draw).expand(1, *shape)
+                outside = network.to_outside(values.cpu().numpy(), n_paths > 0)
+                found.append(reduce(outside))
+            results.append(np.concatenate(found))
+    return results

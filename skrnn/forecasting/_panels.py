@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from skrnn.forecasting._times import check_order, future, regular
 
 __all__ = ["Series", "check_frame", "groups_of", "join_rows", "later", "split_series"]
+__all__ += ["check_width", "unmasked", "with_columns"]
 
 LARGEST = 1e300  # of y: differences of larger numbers may overflow
 
@@ -57,6 +58,34 @@ def check_frame(frame: Any, name: str) -> None:
     for key, rows in groups_of(frame.index):
         where = f"{name} of series {key}" if key else name
         check_order(frame.index[rows].get_level_values(-1), where)
+
+
+def unmasked(data: Any) -> Any:
+    """Put NaN in the masked places of an array, which nobody else looks at."""
+    if isinstance(data, np.ma.MaskedArray):
+        return np.ma.filled(data.astype(np.float64), np.nan)
+    return data
+
+
+def check_width(y: pd.DataFrame, expected: int) -> None:
+    """Refuse another number of columns than the network has."""
+    if y.shape[1] != expected:
+        raise ValueError(
+            f"y has {y.shape[1]} columns, but the network was fitted with {expected}."
+        )
+
+
+def with_columns(y: pd.DataFrame, columns: Any) -> pd.DataFrame:
+    """Take the columns of y by the names they had in ``fit``; one may change it."""
+    if y.shape[1] == 1:
+        return y
+    absent = [name for name in columns if name not in y.columns]
+    if absent:
+        raise ValueError(
+            f"y has no column {absent}, which fit had. It has the columns "
+            f"{list(y.columns)}."
+        )
+    return y[list(columns)]
 
 
 def split_series(frame: pd.DataFrame, freq: Any = None) -> list[Series]:

@@ -23,6 +23,7 @@ class Plan(NamedTuple):
     horizon: int
     context: int
     log: bool
+    lowest: float  # of what a network with logs forecasts
     unit: float  # usual change from value to value
 
 
@@ -53,7 +54,9 @@ def make_plan(
     if log == "auto":
         log = grows_with_level(series, season)
     unit = usual_change(series, bool(log))
-    return Plan(tuple(lags), horizon, int(context), bool(log), unit)
+    negative = any((each.values < 0).any() for each in series)
+    lowest = -np.inf if negative else 0.0
+    return Plan(tuple(lags), horizon, int(context), bool(log), lowest, unit)
 
 
 def usual_change(series: list[Series], log: bool) -> float:

@@ -82,10 +82,15 @@ def regular(index: Any, where: str, freq: Any = None) -> Any:
 
 def gap_error(index: Any, place: int, missing: Any, where: str) -> ValueError:
     """Say between which times something is missing, and what to do."""
+    advice = (
+        "y.reindex(range(first, last + 1)), or count anew by reset_index(drop=True)"
+    )
+    if not pd.api.types.is_integer_dtype(index.dtype):
+        advice = "y.asfreq('D') for days, or y.reindex(...) with all times"
     return ValueError(
         f"{where} has a gap: after {index[place]} comes {index[place + 1]}, but "
         f"{missing} is missing. Put the missing times in with NaN, which the "
-        "forecaster can read: y.asfreq('D') for days, or y.reindex(...) with all times."
+        f"forecaster can read: {advice}."
     )
 
 
@@ -123,6 +128,17 @@ def frequency_of(index: Any) -> tuple[str, int]:
         if name == base:
             return base, offset.n
     return name.lstrip("B")[:1] if name != "B" else "B", offset.n
+
+
+def check_frequency(series: Any, expected: str) -> None:
+    """Refuse times of another frequency than the network was trained on."""
+    found, _ = frequency_of(series.index)
+    if found != expected and {found, expected} != {"B", "D"}:
+        raise ValueError(
+            f"{series.where} has times of the frequency {found or 'integer'!r}, but "
+            f"the network was trained on {expected or 'integer'!r}: seasons and "
+            "calendar would be wrong. Train another network for it."
+        )
 
 
 def seasons_of(index: Any) -> tuple[int, ...]:
@@ -203,7 +219,14 @@ def locate(fh: Any, index: Any, where: str) -> NDArray[np.int64]:
     if isinstance(index, pd.PeriodIndex):
         if not isinstance(wanted, pd.PeriodIndex):
             wanted = pd.PeriodIndex(wanted, freq=index.freq)
-        return np.asarray((wanted.asi8 - index.asi8[-1]) // step_of(index))
+        apart = wanted.asi8 - index.asi8[-1]
+        if wanted.freq != index.freq or (apart % step_of(index)).any():
+            raise ValueError(
+                f"fh has periods of {wanted.freqstr}, such as {wanted[0]}, which are "
+                f"not among those of {where}: it goes on from {index[-1]} by "
+                f"{index.freqstr}."
+            )
+        return np.asarray(apart // step_of(index))
     if not isinstance(index, pd.DatetimeIndex):
         return np.asarray(wanted, dtype=np.int64) - int(index[-1])
     if isinstance(wanted, pd.PeriodIndex):

@@ -5,7 +5,9 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
+from skrnn.forecasting import _autoregressive
 from skrnn.forecasting._autoregressive import (
+    DAMPING,
     AutoregressiveModule,
     State,
     Walker,
@@ -41,7 +43,8 @@ def make_network(cell="gru", lags=(4, 8), n_ahead=1, trained=True, **config):
         "dtype": "float64",
         **config,
     }
-    network = Network(config, lags, horizon=4, context=8, log=False, unit=1.0, past=[])
+    plan = {"horizon": 4, "context": 8, "log": False, "lowest": 0.0, "unit": 1.0}
+    network = Network(config, lags, **plan, frequency="", past=[])
     module = AutoregressiveModule(**config)
     module.initialize(torch.Generator().manual_seed(0))
     if trained:
@@ -83,6 +86,8 @@ def frozen_scale(network, values, scale, extras):
     n = network.config["n_columns"] * network.config["n_candidates"]
     for t in range(start, len(inputs)):
         candidates = steps.candidates[t] - steps.origin[t][:, None]
+        trend = steps.trend[t - 1]  # it fades
+        candidates[:, 3] += (DAMPING ** (t - start) - 1) * trend
         scaled = candidates / scale[0][:, None]
         inputs[t, :n] = np.arcsinh(scaled).ravel()
         size = scale[2]
@@ -90,7 +95,8 @@ def frozen_scale(network, values, scale, extras):
     with torch.no_grad():
         hidden = module.encoder.initial_state(1)
         outputs, _ = module.encoder.advance(torch.from_numpy(inputs)[None], hidden)
-        centre, raw = module.read(outputs[0, -1], torch.from_numpy(scaled))
+        extra = torch.from_numpy(extras[-1])
+        centre, raw = module.read(outputs[0, -1], torch.from_numpy(scaled), extra)
     return module, centre, raw, steps.origin[-1]
 
 
@@ -196,7 +202,8 @@ def test_direct_forecasts_do_not_depend_on_how_many_are_asked_for(horizon):
     assert_array_equal(part, whole[:horizon])
 
 
-def test_direct_forecasts_go_on_from_the_values_of_the_block_before():
+def test_direct_forecasts_go_on_from_the_values_of_the_block_before(monkeypatch):
+    monkeypatch.setattr(_autoregressive, "DAMPING", 1 - 1e-8)  # it begins anew below
     network, history = make_network(n_ahead=5), make_history(21)
     extras = np.random.default_rng(3).normal(size=(10, 3))
     rolled = roll_from(network, history, extras)
@@ -226,7 +233,7 @@ def test_direct_forecasts_go_on_from_the_values_of_the_block_before():
         )
         ahead = torch.from_numpy(extras[5:])[:, None]
         second = torch.cat(list(roll(module, state, ahead))).numpy()
-    assert_allclose(second, rolled[5:], rtol=1e-9)
+    assert_allclose(second, rolled[5:], rtol=1e-6)
 
 
 @pytest.mark.parametrize("ahead", [1, 3, 4, 5, 9])
@@ -240,6 +247,9 @@ def test_candidates_of_steps_ahead_repeat_the_last_seasons(ahead):
     assert_allclose(found[:, 0], seasonal)
     double = y[t - 8 * -(-ahead // 8)]
     assert_allclose(found[:, 6], double)
+    trend = standings[0].carry.trend
+    fading = sum(DAMPING**step for step in range(ahead))
+    assert_allclose(found[:, 3], y[-1] + fading * trend)
 
 
 def test_gradients_reach_every_weight():

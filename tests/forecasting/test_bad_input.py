@@ -640,7 +640,7 @@ def test_losses_for_counts_refuse_other_numbers(form, loss, value):
 
 def test_log_refuses_values_it_cannot_take():
     y = spoilt("series", -2.0)
-    refused("log=True needs values above -1, but y holds -2", y, log=True)
+    refused("needs values above -1, but y holds -2", y, log=True)
     assert make(log="auto").fit(y).network_.log is False
 
 
@@ -977,3 +977,40 @@ def test_a_forecaster_whose_device_is_gone_runs_on_the_cpu_and_says_so():
     assert_frame_equal(found, expected)
     with pytest.raises(ValueError, match="device='cuda:99' is not available"):
         make(device="cuda:99").fit(y)
+
+
+def test_values_that_have_no_logarithm_are_refused_by_a_network_with_logs():
+    y = load_airline()
+    forecaster = make(log="auto").fit(y[:100])
+    assert forecaster.network_.log
+    expected = forecaster.predict(fh=[1])
+    bad = y[100:103].copy()
+    bad.iloc[1] = -1.0
+    with pytest.raises(ValueError, match=r"needs values above -1, but y holds -1"):
+        forecaster.update(bad, update_params=False)
+    assert_series_equal(forecaster.predict(fh=[1]), expected)
+
+
+def test_periods_of_another_frequency_are_refused():
+    forecaster = make().fit(load_airline())
+    for freq in ["Q", "2M"]:
+        wanted = pd.period_range("1961-01", periods=3, freq=freq)
+        with pytest.raises(ValueError, match=r"Frequencies|fh has periods of"):
+            forecaster.predict(fh=ForecastingHorizon(wanted, is_relative=False))
+    every_other = load_airline()[::2].to_timestamp().asfreq("2MS").to_period("2M")
+    forecaster = make().fit(every_other)
+    wanted = pd.PeriodIndex(["1961-01", "1961-02"], freq="2M")
+    with pytest.raises(ValueError, match="fh has periods of 2M, such as 1961-01"):
+        forecaster.predict(fh=wanted)
+
+
+def test_a_pretrained_network_refuses_times_of_another_frequency():
+    index = pd.period_range("2000-01", periods=40, freq="M")
+    months = pd.DataFrame({"y": np.arange(40.0)}, index)
+    forecaster = make().pretrain(pd.concat({"a": months, "b": 2 * months}))
+    quarters = months.set_axis(pd.period_range("2000Q1", periods=40, freq="Q"))
+    with pytest.raises(ValueError, match="frequency 'Q', but the network"):
+        forecaster.fit(quarters)
+    two = months.assign(z=1.0)
+    with pytest.raises(ValueError, match="y has 2 columns, but the network was fitted"):
+        forecaster.pretrain(pd.concat({"a": two, "b": two}))

@@ -36,7 +36,8 @@ def make_network(horizon=4, context=8, n_ahead=1, past=()):
         "dropout": 0.0,
         "dtype": "float64",
     }
-    network = Network(config, LAGS, horizon, context, False, 1.0, list(past))
+    plan = {"horizon": horizon, "context": context, "log": False, "lowest": 0.0}
+    network = Network(config, LAGS, **plan, unit=1.0, frequency="", past=list(past))
     module = network.module(CPU)
     module.initialize(torch.Generator().manual_seed(0))
     network.weights = {n: w.numpy() for n, w in module.state_dict().items()}
