@@ -79,8 +79,10 @@ class RNNForecaster(BaseRecurrentForecaster):
         Whether to hold out the last ``horizon`` values of each series that is long
         enough. With 10 such series or more, training stops when ``valid_loss`` has not
         fallen for ``n_iter_no_change`` epochs, and goes back to the weights with the
-        lowest; with fewer, it is repeated on all values. If the network is worse than
-        the value a season ago there, forecasts fall back to that, with a warning.
+        lowest; with fewer, these values show how far draws must be spread, and training
+        is repeated on all. If the network is worse than the value a season ago, on
+        these values or, with fewer series, on the last half of all, forecasts fall back
+        to that, with a warning.
     n_iter_no_change : int, default=10
         Number of epochs without a lower ``valid_loss`` before ``early_stopping`` acts.
     dtype : {"float32", "float64"}, default="float32"
@@ -144,6 +146,9 @@ class RNNForecaster(BaseRecurrentForecaster):
     quantiles, variances and distributions come from the same sampled paths, as in [2]_,
     which ``random_state`` fixes. A path of one series does not depend on the other
     series.
+
+    Missing values at the end of a series are forecast like times to come. Others are
+    filled with the value a season before, or else the last one, and marked as missing.
 
     Several columns of y are forecast jointly: each is read when the others are
     forecast, and their draws are independent given the past. Forecasts of known times
@@ -249,8 +254,10 @@ class LSTMForecaster(BaseRecurrentForecaster):
         Whether to hold out the last ``horizon`` values of each series that is long
         enough. With 10 such series or more, training stops when ``valid_loss`` has not
         fallen for ``n_iter_no_change`` epochs, and goes back to the weights with the
-        lowest; with fewer, it is repeated on all values. If the network is worse than
-        the value a season ago there, forecasts fall back to that, with a warning.
+        lowest; with fewer, these values show how far draws must be spread, and training
+        is repeated on all. If the network is worse than the value a season ago, on
+        these values or, with fewer series, on the last half of all, forecasts fall back
+        to that, with a warning.
     n_iter_no_change : int, default=10
         Number of epochs without a lower ``valid_loss`` before ``early_stopping`` acts.
     dtype : {"float32", "float64"}, default="float32"
@@ -314,6 +321,9 @@ class LSTMForecaster(BaseRecurrentForecaster):
     quantiles, variances and distributions come from the same sampled paths, as in [2]_,
     which ``random_state`` fixes. A path of one series does not depend on the other
     series.
+
+    Missing values at the end of a series are forecast like times to come. Others are
+    filled with the value a season before, or else the last one, and marked as missing.
 
     Several columns of y are forecast jointly: each is read when the others are
     forecast, and their draws are independent given the past. Forecasts of known times
@@ -420,8 +430,10 @@ class GRUForecaster(BaseRecurrentForecaster):
         Whether to hold out the last ``horizon`` values of each series that is long
         enough. With 10 such series or more, training stops when ``valid_loss`` has not
         fallen for ``n_iter_no_change`` epochs, and goes back to the weights with the
-        lowest; with fewer, it is repeated on all values. If the network is worse than
-        the value a season ago there, forecasts fall back to that, with a warning.
+        lowest; with fewer, these values show how far draws must be spread, and training
+        is repeated on all. If the network is worse than the value a season ago, on
+        these values or, with fewer series, on the last half of all, forecasts fall back
+        to that, with a warning.
     n_iter_no_change : int, default=10
         Number of epochs without a lower ``valid_loss`` before ``early_stopping`` acts.
     dtype : {"float32", "float64"}, default="float32"
@@ -485,6 +497,9 @@ class GRUForecaster(BaseRecurrentForecaster):
     quantiles, variances and distributions come from the same sampled paths, as in [2]_,
     which ``random_state`` fixes. A path of one series does not depend on the other
     series.
+
+    Missing values at the end of a series are forecast like times to come. Others are
+    filled with the value a season before, or else the last one, and marked as missing.
 
     Several columns of y are forecast jointly: each is read when the others are
     forecast, and their draws are independent given the past. Forecasts of known times

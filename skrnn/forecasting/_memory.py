@@ -43,6 +43,7 @@ class Memory:
     extras: list[Array] = field(default_factory=list)  # exogenous numbers
     told: list[Array] = field(default_factory=list)  # by X to the step to come
     standings: list[Standing] = field(default_factory=list)
+    read_until: list[int] = field(default_factory=list)  # missing ends are forecast
 
     def read(self, series: list[Series], frames: Frames | None) -> Memory:
         """Read new series, and the new values of known ones, from where they stand."""
@@ -67,6 +68,7 @@ class Memory:
             extras=list(self.extras),
             told=list(self.told),
             standings=list(self.standings),
+            read_until=list(self.read_until),
         )
 
     def _mind_x(self, frames: Frames | None) -> None:
@@ -93,11 +95,9 @@ class Memory:
         self.series.extend(series)
         self.extras.extend(extra for extra, _ in seen)
         self.told.extend(told for _, told in seen)
-        histories = [
-            History(each.values, extra)
-            for each, (extra, _) in zip(series, seen, strict=True)
-        ]
-        self.standings.extend(read_on(self.network, histories, None, self.device)[0])
+        self.read_until.extend(known_until(each.values) for each in series)
+        places = range(len(self.series) - len(series), len(self.series))
+        self.standings.extend(self._encode([*places], known_only=True)[0])
 
     def _read_more(
         self, places: list[int], series: list[Series], frames: Frames | None
@@ -108,23 +108,26 @@ class Memory:
             self.exogenous.seen(each, frames, self.told[place])
             for place, each in zip(places, series, strict=True)
         ]
-        histories = [
-            History(each.values, extra)
-            for each, (extra, _) in zip(series, seen, strict=True)
-        ]
-        before = [self.standings[place] for place in places]
-        after = read_on(self.network, histories, before, self.device)[0]
-        for place, each, (extra, told), standing in zip(
-            places, series, seen, after, strict=True
-        ):
+        histories = []
+        for place, each, (extra, told) in zip(places, series, seen, strict=True):
             self.series[place] = self.series[place].append(each)
             self.extras[place] = np.concatenate([self.extras[place], extra])
-            self.told[place], self.standings[place] = told, standing
+            self.told[place] = told
+            values, start = self.series[place].values, self.read_until[place]
+            stop = max(start, known_until(values))
+            self.read_until[place] = stop
+            histories.append(
+                History(values[start:stop], self.extras[place][start:stop])
+            )
+        before = [self.standings[place] for place in places]
+        after = read_on(self.network, histories, before, self.device)[0]
+        for place, standing in zip(places, after, strict=True):
+            self.standings[place] = standing
 
     def with_network(self, network: Network) -> Memory:
         """Read everything again with other weights."""
         now = replace(self, network=network)
-        standings, _, _ = now._encode([*range(len(self.series))])
+        standings, _, _ = now._encode([*range(len(self.series))], known_only=True)
         return replace(now, standings=standings)
 
     def at(self, cutoffs: list[Any]) -> Memory:
@@ -143,18 +146,21 @@ class Memory:
                 now.told[place] = coming[len(coming) - self.exogenous.n_past :]
                 now.series[place] = each.until(n_seen)
                 now.extras[place] = self.extras[place][:n_seen]
+                now.read_until[place] = known_until(now.series[place].values)
                 back.append(place)
         if back:
-            standings, _, _ = now._encode(back)
+            standings, _, _ = now._encode(back, known_only=True)
             for place, standing in zip(back, standings, strict=True):
                 now.standings[place] = standing
         return now
 
-    def _encode(self, places: list[int]) -> Any:
-        """Read some series from their beginning."""
-        histories = [
-            History(self.series[place].values, self.extras[place]) for place in places
-        ]
+    def _encode(self, places: list[int], known_only: bool = False) -> Any:
+        """Read some series from their beginning, without their missing ends or with."""
+        histories = []
+        for place in places:
+            stop = self.read_until[place] if known_only else None
+            values, extras = self.series[place].values, self.extras[place]
+            histories.append(History(values[:stop], extras[:stop]))
         return read_on(self.network, histories, None, self.device)
 
     def forecast(
@@ -202,20 +208,29 @@ class Memory:
             times = future(series.index, int(steps[place].max()), series.where)
             coming = Series(series.key, times, np.empty((len(times), 0)))
             last, told = self.extras[place][-1], self.told[place]
-            extras.append(self.exogenous.ahead(coming, frames, last, told))
+            ahead = self.exogenous.ahead(coming, frames, last, told)
+            missing = self.extras[place][self.read_until[place] :]
+            extras.append(np.concatenate([missing, ahead]))
         with np.errstate(over="ignore", invalid="ignore"):  # forecast tells of it
             walked = walk(
                 self.network,
                 [self.series[place].key for place in places],
                 [self.standings[place] for place in places],
                 extras,
-                [steps[place][steps[place] > 0] - 1 for place in places],
+                [
+                    steps[place][steps[place] > 0] - 1 + self._n_missing(place)
+                    for place in places
+                ],
                 reduce,
                 n_paths,
                 self.seed,
                 self.device,
             )
         return dict(zip(places, walked, strict=True))
+
+    def _n_missing(self, place: int) -> int:
+        """How many values at the end of a series are missing."""
+        return len(self.series[place].values) - self.read_until[place]
 
     def _look_back(
         self, steps: list[Any], n_paths: int, reduce: Reduce
@@ -247,3 +262,9 @@ class Memory:
             self.device,
         )
         return dict(zip(places, seen, strict=True))
+
+
+def known_until(values: Array) -> int:
+    """Where the missing end of a series begins; without any value, at its end."""
+    known = np.flatnonzero(~np.isnan(values).all(axis=1))
+    return int(known[-1]) + 1 if len(known) else len(values)

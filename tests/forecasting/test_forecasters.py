@@ -390,6 +390,24 @@ def test_missing_values_change_only_what_comes_after_them():
     assert missing.notna().all()
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_missing_values_at_the_end_are_forecast_like_times_to_come(strategy):
+    y = load_airline()
+    gappy = y.copy()
+    gappy.iloc[-5:] = np.nan
+    forecaster = make(strategy=strategy, horizon=4).fit(y[:-5])
+    expected = forecaster.predict_interval(fh=[6, 9])
+    other = like(forecaster).fit(gappy)
+    assert_allclose(other.predict_interval(fh=[1, 4]), expected, rtol=1e-9)
+    other.update(y[-5:] * np.nan, update_params=False)  # nothing new
+    forecaster.update(gappy[-5:-2], update_params=False)
+    assert_allclose(forecaster.predict_interval(fh=[3, 6]), expected, rtol=1e-9)
+    later = pd.Series([450.0], y.index[-1:] + 1, name=y.name)
+    whole = like(forecaster).fit(pd.concat([gappy, later]))
+    forecaster.update(later, update_params=False)
+    assert_allclose(forecaster.predict(fh=[1]), whole.predict(fh=[1]), rtol=1e-9)
+
+
 def test_a_series_with_many_missing_values_is_learned_from():
     rng = np.random.default_rng(0)
     t = np.arange(400)
