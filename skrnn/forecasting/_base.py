@@ -438,9 +438,10 @@ class BaseRecurrentForecaster(BaseForecaster):
             patience=self.n_iter_no_change if validate else None,
             seeds=spawn_seeds(self.random_state, 3, len(network.history)),
         )
-        histories = [
+        pairs = zip(series, extras, strict=True)
+        histories = [  # in an order of their own: that of the panel changes nothing
             History(each.values, extra)
-            for each, extra in zip(series, extras, strict=True)
+            for each, extra in sorted(pairs, key=lambda pair: repr(pair[0].key))
             if len(each.values) >= network.horizon + 2
             and not np.isnan(each.values).all()
         ]

@@ -152,8 +152,8 @@ class RNNForecaster(BaseRecurrentForecaster):
 
     Several columns of y are forecast jointly: each is read when the others are
     forecast, and their draws are independent given the past. Forecasts of known times
-    are one step ahead; the first one is the value itself, because nothing is known
-    before.
+    are one step ahead, but for the first time: nothing is known before it, and its own
+    value is used.
 
     ``update`` reads new values from where the state stands; the result is that of
     reading all of them at once. With ``update_params=True`` it also trains a little
@@ -327,8 +327,8 @@ class LSTMForecaster(BaseRecurrentForecaster):
 
     Several columns of y are forecast jointly: each is read when the others are
     forecast, and their draws are independent given the past. Forecasts of known times
-    are one step ahead; the first one is the value itself, because nothing is known
-    before.
+    are one step ahead, but for the first time: nothing is known before it, and its own
+    value is used.
 
     ``update`` reads new values from where the state stands; the result is that of
     reading all of them at once. With ``update_params=True`` it also trains a little
@@ -503,8 +503,8 @@ class GRUForecaster(BaseRecurrentForecaster):
 
     Several columns of y are forecast jointly: each is read when the others are
     forecast, and their draws are independent given the past. Forecasts of known times
-    are one step ahead; the first one is the value itself, because nothing is known
-    before.
+    are one step ahead, but for the first time: nothing is known before it, and its own
+    value is used.
 
     ``update`` reads new values from where the state stands; the result is that of
     reading all of them at once. With ``update_params=True`` it also trains a little

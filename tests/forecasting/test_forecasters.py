@@ -191,6 +191,14 @@ def test_the_order_of_series_makes_no_difference_at_predict():
     assert_allclose(found.loc[expected.index], expected, rtol=1e-9)
 
 
+def test_the_order_of_series_makes_no_difference_to_training():
+    panel = make_panel()
+    turned = pd.concat([panel.loc[[key]] for key in [2, 0, 1]])
+    expected = make(dropout=0.1).fit(panel).network_.weights
+    for name, weight in make(dropout=0.1).fit(turned).network_.weights.items():
+        assert_array_equal(weight, expected[name])
+
+
 def test_one_network_is_trained_for_a_hierarchy():
     panel = make_panel()
     hierarchy = pd.concat({"a": panel, "b": 2 * panel}, names=["group"])
