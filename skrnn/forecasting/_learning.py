@@ -34,6 +34,7 @@ __all__ = ["train"]
 LEVELS = torch.tensor([0.05, 0.1, 0.25, 0.75, 0.9, 0.95], dtype=torch.float64)
 WIDER = [1.0, 1.1, 1.25, 1.4, 1.6, 2.0, 2.5, 3.0, 4.0, 5.0]
 N_DRAWS = 200  # of each value, to judge how far they spread
+EQUAL = 1.003  # times as large a loss is as good
 ENOUGH = 6  # values to judge by
 FEW = 10  # validation windows, too few to choose an epoch by
 STEADY = 6  # values, before which the scale of a series is not worth learning from
@@ -308,7 +309,8 @@ def settle_spread(
         return
     shares = [0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4, 1.6, 2.0]
     losses = [spread_loss(module, validation, share, seed) for share in shares]
-    module.spread.fill_(shares[int(np.argmin(losses))])
+    as_good = np.flatnonzero(np.array(losses) <= EQUAL * min(losses))
+    module.spread.fill_(shares[int(as_good[-1])])  # rather too wide than too narrow
 
 
 @torch.no_grad()

@@ -144,16 +144,21 @@ def test_forecasts_in_logs_do_not_fall_below_zero_where_y_does_not():
 @pytest.mark.slow
 @pytest.mark.parametrize("loss", ["student_t", "normal", "quantile", "huber"])
 def test_intervals_of_random_walks_widen_and_cover_what_they_should(loss):
-    """The truth: 80 % lie within 1.28 standard deviations, sqrt(h) after h steps."""
-    n_series, n_steps, horizon = 200, 80, 24
+    """The truth: 80 % lie within 1.28 standard deviations, sqrt(h) after h steps.
+
+    The network learns from 200 walks and forecasts 1000 others: of the 200 alone, the
+    true intervals would cover from 76 to 90 %, depending on the step.
+    """
+    n_train, n_test, n_steps, horizon = 200, 1000, 80, 24
     rng = np.random.default_rng(0)
-    walks = rng.normal(size=(n_series, n_steps + horizon)).cumsum(axis=1)
-    index = pd.MultiIndex.from_product([range(n_series), range(n_steps)])
+    walks = rng.normal(size=(n_train + n_test, n_steps + horizon)).cumsum(axis=1)
+    index = pd.MultiIndex.from_product([range(len(walks)), range(n_steps)])
     y = pd.DataFrame({"y": walks[:, :n_steps].ravel()}, index=index)
-    forecaster = GRUForecaster(loss=loss, horizon=horizon, random_state=0).fit(y)
+    forecaster = GRUForecaster(loss=loss, horizon=horizon, random_state=0)
+    forecaster.pretrain(y[: n_train * n_steps]).fit(y[n_train * n_steps :])
     intervals = forecaster.predict_interval(fh=range(1, horizon + 1), coverage=0.8)
-    low, high = intervals.to_numpy().T.reshape(2, n_series, horizon)
-    truth = walks[:, n_steps:]
+    low, high = intervals.to_numpy().T.reshape(2, n_test, horizon)
+    truth = walks[n_train:, n_steps:]
     coverage = ((low <= truth) & (truth <= high)).mean(axis=0)
     assert coverage.min() >= 0.70
     assert coverage.max() <= 0.90
