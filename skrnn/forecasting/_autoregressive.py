@@ -127,9 +127,10 @@ class AutoregressiveModule(nn.Module):
         self.head = nn.Linear(
             hidden_size + n_extras, n_outputs, device="meta", dtype=kind
         )
-        errors = torch.zeros(n_ahead, N_ERRORS, dtype=torch.float64)
+        errors = torch.zeros(n_ahead, N_ERRORS, dtype=torch.float64, device="cpu")
         self.register_buffer("errors", errors)
-        self.register_buffer("spread", torch.ones(1, dtype=torch.float64))
+        spread = torch.ones(1, dtype=torch.float64, device="cpu")
+        self.register_buffer("spread", spread)
 
     @torch.no_grad()
     def initialize(self, generator: torch.Generator) -> None:

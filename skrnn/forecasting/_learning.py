@@ -31,7 +31,7 @@ from skrnn.forecasting._windows import StepTable, WindowDataset
 
 __all__ = ["train"]
 
-LEVELS = torch.tensor([0.05, 0.1, 0.25, 0.75, 0.9, 0.95], dtype=torch.float64)
+LEVELS = np.array([0.05, 0.1, 0.25, 0.75, 0.9, 0.95])  # quantiles that judge a spread
 WIDER = [1.0, 1.1, 1.25, 1.4, 1.6, 2.0, 2.5, 3.0, 4.0, 5.0]
 N_DRAWS = 200  # of each value, to judge how far they spread
 EQUAL = 1.003  # times as large a loss is as good
@@ -128,9 +128,10 @@ def unseen_spread(
     error, around = torch.cat(errors), torch.cat(draws, dim=1)
     if len(error) < ENOUGH:
         return 1.0
-    quantiles = torch.quantile(around, LEVELS.to(around), dim=0)
+    levels = around.new_tensor(LEVELS)
+    quantiles = torch.quantile(around, levels, dim=0)
     losses = [
-        float(pinball(error, share * quantiles, LEVELS.to(around)[:, None]).mean())
+        float(pinball(error, share * quantiles, levels[:, None]).mean())
         for share in WIDER
     ]
     return WIDER[int(np.argmin(losses))]
@@ -364,7 +365,7 @@ def spread_loss(
         ahead = inputs["extras"][each, 0].unbind(1)
         path = torch.stack(list(roll(module, state.take(each), ahead, uniforms)), 1)
         draws = path.view(len(rows), n_paths, *path.shape[1:])
-        levels = LEVELS.to(draws)
+        levels = draws.new_tensor(LEVELS)
         quantiles = torch.quantile(draws, levels, dim=1)
         truth = inputs["truth"][:, 0]
         losses = pinball(truth, quantiles, levels[:, None, None, None])

@@ -1014,3 +1014,18 @@ def test_a_pretrained_network_refuses_times_of_another_frequency():
     two = months.assign(z=1.0)
     with pytest.raises(ValueError, match="y has 2 columns, but the network was fitted"):
         forecaster.pretrain(pd.concat({"a": two, "b": two}))
+
+
+@pytest.mark.parametrize("loss", ["student_t", "huber"])
+def test_the_default_device_of_the_caller_makes_no_difference(loss):
+    y = load_airline()
+
+    def fit_and_ask():
+        forecaster = make(loss=loss, early_stopping=True, device="cpu").fit(y)
+        return forecaster.predict_interval(fh=[-1, 1, 5]), forecaster.module_
+
+    expected, _ = fit_and_ask()
+    with torch.device("meta"):
+        found, module = fit_and_ask()
+    assert_frame_equal(found, expected)
+    assert {part.device.type for part in module.state_dict().values()} == {"cpu"}
