@@ -111,6 +111,7 @@ def unseen_spread(
     distribution = module.distribution
     if distribution.counts:
         return 1.0
+    module.spread.fill_(1.0)
     if isinstance(distribution, Point):
         measure_errors(module, fitting, seed)
     generator = np.random.default_rng(seed)

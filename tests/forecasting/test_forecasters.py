@@ -1,5 +1,6 @@
 """Values of forecasts: what sktime's suite does not look at."""
 
+import copy
 from typing import ClassVar
 
 import numpy as np
@@ -453,6 +454,15 @@ def test_pretraining_again_goes_on_from_the_weights():
     n_epochs = len(forecaster.history_)
     forecaster.pretrain(2 * panel)
     assert len(forecaster.history_) == 2 * n_epochs
+
+
+def test_the_spread_of_draws_is_judged_anew_when_pretraining_goes_on():
+    panel = make_panel()
+    forecaster = make(early_stopping=True, max_epochs=10).pretrain(panel)
+    other = copy.deepcopy(forecaster)
+    other.network_.weights["spread"][:] = 4.0
+    expected = forecaster.pretrain(panel).network_.weights["spread"]
+    assert_array_equal(other.pretrain(panel).network_.weights["spread"], expected)
 
 
 # --- guards ---------------------------------------------------------------------------
