@@ -9,7 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.tseries.frequencies import to_offset
 
-__all__ = ["calendar", "check_order", "locate", "regular", "seasons_of"]
+__all__ = ["calendar", "check_frequency", "check_order", "frequency_of", "future"]
+__all__ += ["locate", "regular", "seasons_of"]
 
 PER_YEAR = {"Y": 1, "A": 1, "H": 2, "Q": 4, "M": 12, "W": 52}
 SECONDS = {"D": 86400, "h": 3600, "min": 60, "s": 1}
@@ -124,10 +125,9 @@ def frequency_of(index: Any) -> tuple[str, int]:
     name = offset.rule_code.split("-")[0]
     if name in ("B", "C"):
         return "B", offset.n
-    for base in SECONDS:
-        if name == base:
-            return base, offset.n
-    return name.lstrip("B")[:1] if name != "B" else "B", offset.n
+    if name in SECONDS:
+        return name, offset.n
+    return name.lstrip("B")[:1], offset.n
 
 
 def check_frequency(series: Any, expected: str) -> None:
