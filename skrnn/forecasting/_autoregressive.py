@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,54 +17,14 @@ from torch.nn import functional
 from skrnn._devices import check_memory
 from skrnn._modules import Dropout, RecurrentEncoder, draw_parameters
 from skrnn.forecasting._heads import Point, make_head
-from skrnn.forecasting._levels import RATES
+from skrnn.forecasting._walker import State, Walker
 
-__all__ = ["AutoregressiveModule", "State", "describe", "encode", "roll"]
+__all__ = ["AutoregressiveModule", "begin_at", "encode", "roll"]
 
 STEPS_AT_ONCE = 512  # of an encoding: bounds its memory
-DAMPING = 0.9  # of the trend, for each step away from the last known value
 FREE_RUN = 0.5  # weight of the loss of a free run
+FREE_EVERY = 4  # updates, one of which runs freely
 N_ERRORS = 101  # quantiles kept of the errors of a point loss
-
-
-class State(NamedTuple):
-    """Where n series stand; a value that ``roll`` leaves as it is."""
-
-    hidden: Tensor  # (num_layers, 1 or 2, n, hidden_size)
-    values: Tensor  # (n, memory, n_columns)
-    levels: Tensor  # (n, memory, n_columns), slow means
-    fast: Tensor  # (n, n_columns)
-    trend: Tensor  # (n, n_columns)
-    scale: Tensor  # (n, n_columns)
-    size: Tensor  # (n, n_columns)
-    n_seen: Tensor  # (n, 1)
-
-    def take(self, rows: Tensor) -> State:
-        """Pick series, in this order."""
-        return State(self.hidden[:, :, rows], *(part[rows] for part in self[1:]))
-
-
-def describe(
-    candidates: Tensor,
-    origin: Tensor,
-    scale: Tensor,
-    size: Tensor,
-    count: Tensor,
-    missing: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """Describe steps: scaled candidates (..., n_columns, n_candidates) and numbers.
-
-    The numbers (..., n_numbers) are what the encoder reads, besides exogenous ones:
-    candidates, relative roughness and missing values of each column, and the age.
-    """
-    scaled = (candidates - origin[..., None]) / scale[..., None]
-    numbers = [
-        torch.asinh(scaled).flatten(-2),
-        0.25 * (scale / (size + scale)).log(),
-        missing,
-        0.2 * torch.log1p(count),
-    ]
-    return scaled, torch.cat(numbers, dim=-1)
 
 
 class AutoregressiveModule(nn.Module):
@@ -151,15 +111,22 @@ class AutoregressiveModule(nn.Module):
         ``scaled`` are the candidates (..., n_columns, n_candidates), ``extras`` the
         exogenous numbers, whose straight effects need not be learned by the encoder.
         """
-        n_candidates = self.config["n_candidates"]
-        known = torch.cat([self.dropout(outputs), extras], dim=-1)
-        numbers = self.head(known).to(scaled.dtype)
-        numbers = numbers.unflatten(-1, (self.config["n_columns"], -1))
-        share = torch.softmax(numbers[..., :n_candidates], dim=-1)
-        mixture = (share * scaled).sum(dim=-1)
-        away = functional.leaky_relu(torch.tanh(numbers[..., n_candidates]), 0.1)
-        naive = scaled[..., 0]
-        return naive + away * (mixture - naive), numbers[..., n_candidates + 1 :]
+        n_columns, n_candidates = self.config["n_columns"], self.config["n_candidates"]
+        known = self.dropout(outputs)
+        if self.config["n_extras"]:
+            known = torch.cat([known, extras], dim=-1)
+        # steps are the last axis here: over a short last axis, softmax is slow
+        rows = known.reshape(-1, known.shape[-1]).t()
+        numbers = torch.addmm(self.head.bias[:, None], self.head.weight, rows)
+        numbers = numbers.to(scaled.dtype).view(n_columns, -1, rows.shape[1])
+        candidates = scaled.reshape(-1, n_columns, n_candidates).permute(1, 2, 0)
+        share = torch.softmax(numbers[:, :n_candidates], dim=1)
+        mixture = (share * candidates).sum(dim=1)
+        away = functional.leaky_relu(torch.tanh(numbers[:, n_candidates]), 0.1)
+        centre = torch.lerp(candidates[:, 0], mixture, away)
+        raw = numbers[:, n_candidates + 1 :].permute(2, 0, 1)
+        shape = scaled.shape[:-1]
+        return centre.t().reshape(shape), raw.reshape(*shape, raw.shape[-1])
 
     def extras_of(self, inputs: Tensor) -> Tensor:
         """Exogenous numbers among the inputs of steps."""
@@ -197,7 +164,25 @@ class AutoregressiveModule(nn.Module):
         draw = self.distribution.sample(centre, raw, uniform, *units)
         if self.distribution.counts:
             return draw
-        return point + self.spread * (draw - point)
+        return point + self.spread.to(point.dtype) * (draw - point)
+
+    def walker(self, state: State) -> Walker:
+        """Let series go on from where they stand; counts may be large."""
+        kind = torch.float64 if self.distribution.counts else self.head.weight.dtype
+        return Walker(state, self.config["lags"], kind)
+
+    def step(
+        self, walker: Walker, extra: Tensor, hidden: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Read the coming step: its output, scaled candidates, inputs, new state."""
+        scaled = walker.scaled()
+        inputs = walker.inputs(scaled, extra)
+        outputs, hidden = self.encoder.advance(inputs[:, None], hidden)
+        return outputs[:, 0], scaled, inputs, hidden
+
+    def units(self, walker: Walker) -> tuple[Tensor, ...]:
+        """What heads must know besides their numbers, which is nothing for most."""
+        return walker.units() if self.distribution.counts else ()
 
     def forward(
         self,
@@ -207,25 +192,32 @@ class AutoregressiveModule(nn.Module):
         known: Tensor,
         origin: Tensor,
         scale: Tensor,
-        anchors: Tensor,
-        state: dict[str, Tensor],
-        extras: Tensor,
-        truth: Tensor,
-        truth_known: Tensor,
+        anchors: Tensor | None = None,
+        state: dict[str, Tensor] | None = None,
+        extras: Tensor | None = None,
+        truth: Tensor | None = None,
+        truth_known: Tensor | None = None,
     ) -> Tensor:
         """Loss of each window (n,).
 
         Steps are (n, n_steps, ...). From each of the ``anchors`` (n, n_anchors), steps
         of the window, the next values are forecast: ``truth`` (n, n_anchors, horizon,
-        n_columns) with the ``extras`` and ``state`` that belong to it. One step at a
-        time, the loss is that of all steps and of a free run from the only anchor;
-        directly, that of all values ahead of all anchors.
+        n_columns) with the ``extras`` and ``state`` that belong to it. Directly, the
+        loss is that of all values ahead of all anchors. One step at a time, it is that
+        of all steps, or with an anchor that of the steps before it and of a free run
+        from there. A validation has both.
         """
-        places = anchors[0]
+        units = (origin / scale, scale) if self.distribution.counts else ()
+        hidden = self.encoder.initial_state(len(inputs))
+        if anchors is None or state is None or extras is None:
+            outputs, _ = self.encoder.advance(inputs, hidden)
+            return self.loss_of(outputs, inputs, scaled, targets, known, *units)
+        assert truth is not None  # narrows the types only
+        assert truth_known is not None
         extras, truth = extras.flatten(0, 1), truth.flatten(0, 1)
         truth_known = truth_known.flatten(0, 1)
-        hidden = self.encoder.initial_state(len(inputs))
         if self.decoder is not None:
+            places = anchors[0]
             read = inputs[:, : int(places[-1]) + 1]
             outputs = self.encoder.advance(read, hidden)[0][:, places].flatten(0, 1)
             ahead = self.look_far(outputs, begin_at(state, hidden), extras, truth)
@@ -235,24 +227,69 @@ class AutoregressiveModule(nn.Module):
             ]
             mean = masked_mean(torch.stack(each, dim=1), truth_known)
             return mean.view(len(inputs), -1).mean(1)
-        start = int(places[0])
-        context, hidden = self.encoder.advance(inputs[:, :start], hidden)
-        rest, _ = self.encoder.advance(inputs[:, start:], hidden)
-        outputs = torch.cat([context, rest], dim=1)
+        before = slice(0, inputs.shape[1] - truth.shape[1])
+        context, hidden = self.encoder.advance(inputs[:, before], hidden)
+        free = self.free_run(begin_at(state, hidden), extras, truth)
+        free_loss = FREE_RUN * masked_mean(free, truth_known)
+        parts = (inputs, scaled, targets, known, *units)
+        if self.training:
+            losses = self.loss_of(context, *(part[:, before] for part in parts))
+            return losses + FREE_EVERY * free_loss
+        rest, _ = self.encoder.advance(inputs[:, before.stop :], hidden)
+        return self.loss_of(torch.cat([context, rest], dim=1), *parts) + free_loss
+
+    def loss_of(
+        self,
+        outputs: Tensor,
+        inputs: Tensor,
+        scaled: Tensor,
+        targets: Tensor,
+        known: Tensor,
+        *units: Tensor,
+    ) -> Tensor:
+        """Mean loss of the steps of each window, each told of what came before it."""
         centre, raw = self.read(outputs, scaled, self.extras_of(inputs))
-        losses = self.distribution.loss(centre, raw, targets, origin / scale, scale)
-        begin = begin_at(state, hidden)
-        path = torch.stack(list(roll(self, begin, extras.unbind(1))), 1)
-        error = ((path - truth) / begin.scale[:, None]).to(losses.dtype)
-        free = functional.huber_loss(error, torch.zeros_like(error), reduction="none")
-        return masked_mean(losses, known) + FREE_RUN * masked_mean(free, truth_known)
+        losses = self.distribution.loss(centre, raw, targets, *units)
+        return masked_mean(losses, known)
+
+    def free_run(self, begin: State, extras: Tensor, truth: Tensor) -> Tensor:
+        """Loss of each step (n, horizon, n_columns) of a run on own forecasts.
+
+        Forecasts that were fed back are taken as they are, without gradients: what the
+        network learns is to forecast the truth from them. So it can go the way once
+        more, at all steps at once.
+        """
+        with torch.no_grad():
+            inputs, scaled, levels, moves = self.go(begin, extras)
+            base, scale = begin.levels[:, -1:], begin.scale[:, None]
+            goal = ((truth - base) / scale).to(levels.dtype) - levels
+            units = (base / scale + levels, scale) if self.distribution.counts else ()
+        if self.training:
+            outputs, _ = self.encoder.advance(inputs, begin.hidden)
+            centre, raw = self.read(outputs, scaled, extras)
+            moves = self.distribution.point(centre, raw, *units)
+        losses = functional.huber_loss(moves, goal, reduction="none")
+        return losses.to(extras.dtype)
+
+    def go(self, begin: State, extras: Tensor) -> tuple[Tensor, ...]:
+        """Run freely: inputs, candidates, levels and forecasts, (n, horizon, ...)."""
+        walker, hidden = self.walker(begin), begin.hidden
+        found = []
+        for extra in extras.unbind(1):
+            level, units = walker.slow, self.units(walker)
+            outputs, scaled, inputs, hidden = self.step(walker, extra, hidden)
+            centre, raw = self.read(outputs, scaled, extra)
+            move = self.distribution.point(centre, raw, *units)
+            walker.push(level + move.t())
+            found.append((inputs, scaled, level.t(), move))
+        return tuple(torch.stack(parts, dim=1) for parts in zip(*found, strict=True))
 
     def look_far(
         self, outputs: Tensor, begin: State, extras: Tensor, truth: Tensor
-    ) -> Iterator[tuple[Tensor, Tensor, Tensor, tuple[Tensor, Tensor]]]:
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor, tuple[Tensor, ...]]]:
         """Centre, raw numbers, target and units of each step ahead."""
-        walker = Walker(self, begin)
-        units = walker.units(outputs.dtype)
+        walker = self.walker(begin)
+        units = tuple(unit.to(outputs.dtype) for unit in walker.units())
         for step, value in enumerate(truth.unbind(1)):
             scaled = walker.scaled(step + 1).to(outputs.dtype)
             centre, raw = self.look_ahead(outputs, scaled, extras[:, step], step + 1)
@@ -271,84 +308,6 @@ def masked_mean(values: Tensor, known: Tensor) -> Tensor:
     return values.flatten(1).sum(1) / known.flatten(1).sum(1).clamp(min=1)
 
 
-class Walker:
-    """Series on their way, step by step; the scale stays what it was at the start."""
-
-    def __init__(self, module: AutoregressiveModule, state: State) -> None:
-        self.module, self.lags = module, module.config["lags"]
-        self.hidden, self.fast, self.trend = state.hidden, state.fast, state.trend
-        self.scale, self.size, self.n_seen = state.scale, state.size, state.n_seen
-        self.damping = 1.0
-        self.values = list(state.values.unbind(1))
-        self.levels = list(state.levels.unbind(1))
-
-    def candidates(self, ahead: int = 1) -> Tensor:
-        """Forecasts of the value ``ahead`` steps on, as ``candidates_of`` orders them.
-
-        A lag shorter than that is taken twice, three times, ... The trend fades
-        (Gardner & McKenzie, 1985, doi:10.1287/mnsc.31.10.1237).
-        """
-        last, slow = self.values[-1], self.levels[-1]
-
-        def back(lag: int) -> int:
-            return -(-(ahead // -lag) * lag - ahead + 1)
-
-        found = [self.values[back(self.lags[0])], self.fast, slow]
-        steps = self.damping * (1.0 - DAMPING**ahead) / (1.0 - DAMPING)
-        found.append(last + steps * self.trend)
-        if self.lags[0] > 1:
-            found.append(last)
-        for place, lag in enumerate(self.lags):
-            value = self.values[back(lag)]
-            if place:
-                found.append(value)
-            if lag > 1:
-                found.append(value + slow - self.levels[back(lag) - 1])
-        return torch.stack(found, dim=-1)
-
-    def inside(self, values: Tensor) -> Tensor:
-        """Values around the origin, in units of the scale."""
-        return (values - self.levels[-1]) / self.scale
-
-    def scaled(self, ahead: int) -> Tensor:
-        """Candidates around the origin, in units of the scale."""
-        origin = self.levels[-1][..., None]
-        return (self.candidates(ahead) - origin) / self.scale[..., None]
-
-    def units(self, dtype: torch.dtype | None = None) -> tuple[Tensor, Tensor]:
-        """Origin and scale, as heads ask for them."""
-        origin = self.levels[-1] / self.scale
-        return origin.to(dtype or origin.dtype), self.scale.to(dtype or origin.dtype)
-
-    def read(self, extra: Tensor) -> tuple[Tensor, Tensor]:
-        """Let the encoder read the coming step: its output, scaled candidates."""
-        scaled, numbers = describe(
-            self.candidates(),
-            self.levels[-1],
-            self.scale,
-            self.size,
-            self.n_seen,
-            torch.zeros_like(self.fast),
-        )
-        inputs = torch.cat([numbers.to(extra.dtype), extra], dim=-1)
-        outputs, self.hidden = self.module.encoder.advance(inputs[:, None], self.hidden)
-        return outputs[:, 0], scaled
-
-    def push(self, new: Tensor) -> None:
-        """Take a value for what came."""
-        self.damping *= DAMPING
-        self.n_seen = self.n_seen + 1
-        change = new - self.values[-1]
-        self.trend = self.trend + weight("trend", self.n_seen - 1) * (
-            change - self.trend
-        )
-        self.fast = self.fast + weight("fast", self.n_seen) * (new - self.fast)
-        slow = self.levels[-1]
-        del self.values[0], self.levels[0]
-        self.values.append(new)
-        self.levels.append(slow + weight("slow", self.n_seen) * (new - slow))
-
-
 def roll(
     module: AutoregressiveModule,
     state: State,
@@ -362,31 +321,25 @@ def roll(
     looks several steps ahead does so block by block, each from the values of the one
     before; the values of a path have the same uniform numbers throughout a block.
     """
-    walker, n_ahead = Walker(module, state), module.config["n_ahead"]
-    ahead = iter(extras)
+    walker, n_ahead = module.walker(state), module.config["n_ahead"]
+    hidden, ahead = state.hidden, iter(extras)
     while block := list(islice(ahead, n_ahead)):
-        outputs, scaled = walker.read(block[0])
+        level, units = walker.slow, module.units(walker)
+        outputs, scaled, _, hidden = module.step(walker, block[0], hidden)
         uniform = None if uniforms is None else next(uniforms)
-        origin, scale = walker.levels[-1], walker.scale
-        units = walker.units()
         news = []
         for step, extra in enumerate(block, start=1):
             if step > 1:
                 scaled = walker.scaled(step)
             centre, raw = module.look_ahead(outputs, scaled, extra, step)
-            draw = module.draw(centre, raw, uniform, *units, ahead=step)
-            news.append(origin + scale * draw)
-            yield news[-1]
+            move = module.draw(centre, raw, uniform, *units, ahead=step)
+            news.append(level + move.t())
+            yield walker.outside(news[-1])
         walker.push(news[0])
         if len(block) == n_ahead:  # else this was the end
             for extra, new in zip(block[1:], news[1:], strict=True):
-                walker.read(extra)
+                *_, hidden = module.step(walker, extra, hidden)
                 walker.push(new)
-
-
-def weight(name: str, count: Tensor) -> Tensor:
-    """Weight of the newest of ``count`` values in an exponentially weighted mean."""
-    return RATES[name] / (1.0 - (1.0 - RATES[name]) ** count.clamp(min=1))
 
 
 def encode(

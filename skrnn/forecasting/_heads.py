@@ -71,7 +71,7 @@ class Normal(Head):
         self, centre: Tensor, raw: Tensor, uniform: Tensor, *units: Tensor
     ) -> Tensor:
         """By the inverse of the distribution function."""
-        normal: Tensor = torch.special.ndtri(uniform[..., 0])
+        normal: Tensor = torch.special.ndtri(uniform[..., 0]).to(raw.dtype)
         return self.point(centre, raw) + spread_of(raw[..., 1]) * normal
 
 
@@ -105,8 +105,10 @@ class StudentT(Head):
     ) -> Tensor:
         """By Bailey's polar method (1994, doi:10.1090/S0025-5718-1994-1203004-X)."""
         freedom = self.freedom(raw)
-        radius = (freedom * torch.expm1(-2 / freedom * uniform[..., 0].log())).sqrt()
-        draw = radius * torch.cos(2 * math.pi * uniform[..., 1])
+        log, angle = uniform[..., 0].log(), 2 * math.pi * uniform[..., 1]
+        log, angle = log.to(raw.dtype), angle.to(raw.dtype)
+        radius = (freedom * torch.expm1(-2 / freedom * log)).sqrt()
+        draw = radius * torch.cos(angle)
         return self.point(centre, raw) + spread_of(raw[..., 1]) * draw
 
 
@@ -142,7 +144,7 @@ class Quantiles(Head):
     ) -> Tensor:
         """By the inverse of the distribution function."""
         quantiles, level = self.quantiles(centre, raw), uniform[..., :1]
-        levels = raw.new_tensor(self.levels)
+        levels = level.new_tensor(self.levels)
         place = torch.searchsorted(levels, level.contiguous()).clamp(1, len(levels) - 1)
         quantiles = quantiles.expand(*level.shape[:-1], -1)
         low, high = quantiles.gather(-1, place - 1), quantiles.gather(-1, place)
@@ -158,7 +160,7 @@ class Quantiles(Head):
         draw = torch.where(
             level < first, lower, torch.where(level > last, upper, between)
         )
-        return draw[..., 0]
+        return draw[..., 0].to(raw.dtype)
 
 
 class Counts(Head):
@@ -274,7 +276,8 @@ class Point(Head):
         place = uniform[..., 0] * (len(errors) - 1)
         below = place.long().clamp(max=len(errors) - 2)
         low, high = errors[below], errors[below + 1]
-        return self.point(centre, raw) + low + (place - below) * (high - low)
+        draw = self.point(centre, raw) + low + (place - below) * (high - low)
+        return draw.to(raw.dtype)
 
 
 HEADS = {

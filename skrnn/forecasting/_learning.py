@@ -14,9 +14,9 @@ from torch import Tensor
 from skrnn._devices import plain_torch
 from skrnn._training import DivergenceError, Settings, fit_module, plain_epoch
 from skrnn.forecasting._autoregressive import (
+    FREE_EVERY,
     N_ERRORS,
     AutoregressiveModule,
-    State,
     begin_at,
     roll,
 )
@@ -27,6 +27,7 @@ from skrnn.forecasting._network import (
     describe_history,
     draw_uniforms,
 )
+from skrnn.forecasting._walker import State
 from skrnn.forecasting._windows import StepTable, WindowDataset
 
 __all__ = ["train"]
@@ -185,6 +186,7 @@ def cut_windows(
         horizon,
         n_batches=int(np.clip(3 + 0.09 * n_apart, 3, 30)),
         n_anchors=1 if network.config["n_ahead"] == 1 else ANCHORS,
+        anchored_every=FREE_EVERY if network.config["n_ahead"] == 1 else 1,
     )
     places = np.flatnonzero(kept)
     if len(places) == 0:

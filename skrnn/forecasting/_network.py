@@ -15,11 +15,11 @@ from torch import Tensor
 from skrnn._devices import plain_torch
 from skrnn.forecasting._autoregressive import (
     AutoregressiveModule,
-    State,
     encode,
     roll,
 )
 from skrnn.forecasting._levels import Carry, fill_missing, read_steps
+from skrnn.forecasting._walker import State
 from skrnn.forecasting._windows import (
     Described,
     describe_steps,
@@ -254,7 +254,7 @@ def walk_block(
     uniforms = draw_uniforms(module, generators, n_paths, device) if n_paths else None
     ahead = step_extras(extras, rows, network.dtype, device)
     for new in roll(module, state.take(rows), ahead, uniforms):
-        yield new.view(n_series, n_rows, -1).cpu().numpy()
+        yield new.reshape(n_series, n_rows, -1).cpu().numpy()
 
 
 def step_extras(

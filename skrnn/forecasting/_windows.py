@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skrnn.forecasting._autoregressive import describe
 from skrnn.forecasting._levels import Steps, memory_of
+from skrnn.forecasting._walker import describe
 
 __all__ = ["Described", "StepTable", "WindowDataset", "describe_steps"]
 
@@ -78,13 +78,18 @@ class StepTable:
                 parts += [np.repeat(each.steps.values[:1], self.memory, axis=0), array]
             return torch.from_numpy(np.concatenate(parts)).to(device)
 
-        self.inputs, self.scaled = join("inputs"), join("scaled")
-        self.known, self.free_extras = join("known"), join("free_extras")
-        self.origin, self.scale = join_statistic("origin"), join_statistic("scale")
-        self.size, self.n_seen = join_statistic("size"), join_statistic("n_seen")
+        self.inputs, self.free_extras = join("inputs"), join("free_extras")
+        self.known, self.values = join("known"), join_statistic("values")
+        self.scale, self.size = join_statistic("scale"), join_statistic("size")
+        self.n_seen = join_statistic("n_seen")
         self.fast, self.trend = join_statistic("fast"), join_statistic("trend")
-        self.values = join_statistic("values")
-        self.targets = ((self.values - self.origin) / self.scale).to(dtype)
+        scaled, origin = join("scaled"), join_statistic("origin")
+        self.shape = scaled.shape[1:]  # n_columns, n_candidates
+        targets = (self.values - origin) / self.scale
+        # side by side, because gathering rows takes as long for few numbers as for many
+        parts = [scaled.flatten(1), targets, origin, self.scale, self.known]
+        self.about = torch.cat([part.to(dtype) for part in parts], dim=1)
+        self.widths = [part.shape[1] for part in parts]
         self.padded_values = join_padded("values")
         self.padded_levels = join_padded("levels")
         self.lengths = np.array([len(each.inputs) for each in series])
@@ -93,26 +98,43 @@ class StepTable:
     def windows(
         self,
         ends: NDArray[np.int64],
+        n_steps: int,
+    ) -> dict[str, Any]:
+        """Gather windows of n_steps that end before the places ``ends``."""
+        steps = torch.from_numpy(ends[:, None] + np.arange(-n_steps, 0))
+        rows = steps.flatten().to(self.inputs.device)
+        inputs = self.inputs.index_select(0, rows).view(len(ends), n_steps, -1)
+        about = self.about.index_select(0, rows).view(len(ends), n_steps, -1)
+        scaled, targets, origin, scale, known = about.split(self.widths, dim=-1)
+        return {
+            "inputs": inputs,
+            "scaled": scaled.unflatten(-1, self.shape),
+            "targets": targets,
+            "known": known > 0,
+            "origin": origin,
+            "scale": scale,
+        }
+
+    def anchored(
+        self,
+        ends: NDArray[np.int64],
         series: NDArray[np.int64],
         n_steps: int,
         horizon: int,
         n_anchors: int = 1,
     ) -> dict[str, Any]:
-        """Gather windows of n_steps that end before the places ``ends``.
+        """Gather what belongs to anchors of windows, (n_windows, n_anchors, ...).
 
-        The last anchor is ``horizon`` steps before the end; more lie before it. What
-        belongs to anchors has the axes (n_windows, n_anchors, ...).
+        The last anchor is ``horizon`` steps before the end; more lie before it.
         """
         device = self.inputs.device
-        end = torch.from_numpy(ends).to(device)
-        index = end[:, None] - n_steps + torch.arange(n_steps, device=device)
         last = n_steps - horizon
         anchors = np.unique(np.linspace(max(1, last // 4), last, n_anchors).astype(int))
         anchors = anchors if n_anchors > 1 else np.array([last])
-        start = index[:, anchors]  # (n, n_anchors)
-        pads = torch.from_numpy((series + 1) * self.memory).to(device)
-        past = torch.arange(-self.memory, 0, device=device)
-        past = (start + pads[:, None])[..., None] + past
+        begins = ends[:, None] - n_steps + anchors
+        start = torch.from_numpy(begins).to(device)  # (n, n_anchors)
+        pads = torch.from_numpy(begins + (series[:, None] + 1) * self.memory).to(device)
+        past = pads[..., None] + torch.arange(-self.memory, 0, device=device)
         free = start[..., None] + torch.arange(horizon, device=device)
         state = {  # a dict: skorch keeps its form
             "values": self.padded_values[past],
@@ -123,17 +145,11 @@ class StepTable:
             "size": self.size[start],
             "n_seen": self.n_seen[start][..., None].double(),
         }
-        dtype, n_extras = self.inputs.dtype, self.free_extras.shape[1]
+        n_extras = self.free_extras.shape[1]
         extras = self.free_extras[free]
         # the first step of a free run knows what the step before it has told
         extras[:, :, 0] = self.inputs[start, self.inputs.shape[1] - n_extras :]
         return {
-            "inputs": self.inputs[index],
-            "scaled": self.scaled[index],
-            "targets": self.targets[index],
-            "known": self.known[index],
-            "origin": self.origin[index].to(dtype),
-            "scale": self.scale[index].to(dtype),
             "anchors": torch.from_numpy(anchors).to(device).expand(len(ends), -1),
             "state": state,
             "extras": extras,
@@ -146,7 +162,8 @@ class WindowDataset(torch.utils.data.Dataset[Any]):
     """Windows that end at given places, drawn at random or all in order.
 
     ``ends`` are places in the table just after a window's last step, ``series`` says to
-    which series each belongs, and ``lengths`` how many steps it may have.
+    which series each belongs, and ``lengths`` how many steps it may have. One batch
+    in ``anchored_every`` of those that are drawn has anchors, from the first on.
     """
 
     def __init__(
@@ -158,10 +175,12 @@ class WindowDataset(torch.utils.data.Dataset[Any]):
         horizon: int,
         n_batches: int | None = None,
         n_anchors: int = 1,
+        anchored_every: int = 1,
     ) -> None:
         self.table, self.ends, self.series = table, ends, series
         self.lengths, self.horizon, self.n_batches = lengths, horizon, n_batches
-        self.n_anchors = n_anchors
+        self.n_anchors, self.anchored_every = n_anchors, anchored_every
+        self.n_drawn = 0  # batches
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -172,14 +191,23 @@ class WindowDataset(torch.utils.data.Dataset[Any]):
         """Make what gives the batches of one epoch."""
         return WindowIterator(self, batch_size, generator)
 
-    def batch(self, rows: NDArray[np.int64]) -> Any:
+    def batch(self, rows: NDArray[np.int64], anchored: bool = True) -> Any:
         """Gather some windows, as long as the shortest of them: (inputs, targets)."""
         n_steps = int(self.lengths[rows].min())
-        inputs = self.table.windows(
-            self.ends[rows], self.series[rows], n_steps, self.horizon, self.n_anchors
-        )
+        ends, series = self.ends[rows], self.series[rows]
+        inputs = self.table.windows(ends, n_steps)
+        if anchored:
+            inputs |= self.table.anchored(
+                ends, series, n_steps, self.horizon, self.n_anchors
+            )
         ones = torch.ones(len(rows), device=self.table.inputs.device)
         return {**inputs, "weights": ones}, ones
+
+    def draw(self, rows: NDArray[np.int64]) -> Any:
+        """Gather windows to train on; only some batches come with anchors."""
+        anchored = self.n_drawn % self.anchored_every == 0
+        self.n_drawn += 1
+        return self.batch(rows, anchored)
 
 
 class WindowIterator:
@@ -218,4 +246,4 @@ class WindowIterator:
         rows = rows[np.argsort(self.dataset.lengths[rows], kind="stable")]
         batches = np.array_split(rows, self.n_batches)
         for place in self.generator.permutation(len(batches)):
-            yield self.dataset.batch(batches[place])
+            yield self.dataset.draw(batches[place])

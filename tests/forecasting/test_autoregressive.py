@@ -5,15 +5,8 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skrnn.forecasting import _autoregressive
-from skrnn.forecasting._autoregressive import (
-    DAMPING,
-    AutoregressiveModule,
-    State,
-    Walker,
-    encode,
-    roll,
-)
+from skrnn.forecasting import _walker
+from skrnn.forecasting._autoregressive import AutoregressiveModule, encode, roll
 from skrnn.forecasting._levels import n_candidates, read_steps
 from skrnn.forecasting._network import (
     History,
@@ -22,6 +15,7 @@ from skrnn.forecasting._network import (
     read_on,
     state_of,
 )
+from skrnn.forecasting._walker import DAMPING, State
 
 CELLS = ["rnn", "lstm", "gru"]
 CPU = torch.device("cpu")
@@ -203,7 +197,7 @@ def test_direct_forecasts_do_not_depend_on_how_many_are_asked_for(horizon):
 
 
 def test_direct_forecasts_go_on_from_the_values_of_the_block_before(monkeypatch):
-    monkeypatch.setattr(_autoregressive, "DAMPING", 1 - 1e-8)  # it begins anew below
+    monkeypatch.setattr(_walker, "DAMPING", 1 - 1e-8)  # it begins anew below
     network, history = make_network(n_ahead=5), make_history(21)
     extras = np.random.default_rng(3).normal(size=(10, 3))
     rolled = roll_from(network, history, extras)
@@ -217,13 +211,14 @@ def test_direct_forecasts_go_on_from_the_values_of_the_block_before(monkeypatch)
     (first,), _, _ = read_on(network, [history], None, CPU)
     begin = state_of(network, [first], CPU)
     module = network.module(CPU)
-    walker = Walker(module, begin)
+    walker, hidden = module.walker(begin), begin.hidden
     with torch.no_grad():
         for extra, new in zip(extras[:5], rolled[:5], strict=True):
-            walker.read(torch.from_numpy(extra)[None])
-            walker.push(torch.from_numpy(new)[None])
+            *_, hidden = module.step(walker, torch.from_numpy(extra)[None], hidden)
+            inside = walker.inside(torch.from_numpy(new)[None])
+            walker.push(inside.t() + walker.slow)
         state = State(
-            walker.hidden,
+            hidden,
             state.values,
             state.levels,
             *state[3:5],
@@ -240,8 +235,9 @@ def test_direct_forecasts_go_on_from_the_values_of_the_block_before(monkeypatch)
 def test_candidates_of_steps_ahead_repeat_the_last_seasons(ahead):
     network, history = make_network(lags=(4, 8)), make_history(21)
     standings, _, _ = read_on(network, [history], None, CPU)
-    walker = Walker(network.module(CPU), state_of(network, standings, CPU))
-    found = walker.candidates(ahead)[0].numpy()
+    walker = network.module(CPU).walker(state_of(network, standings, CPU))
+    scale, level = walker.scale[0].numpy(), standings[0].carry.levels[-1]
+    found = walker.scaled(ahead)[0].numpy() * scale[:, None] + level[:, None]
     y, t = history.values, 20 + ahead
     seasonal = y[t - 4 * -(-ahead // 4)]
     assert_allclose(found[:, 0], seasonal)

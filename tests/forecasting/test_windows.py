@@ -61,7 +61,7 @@ def test_a_window_holds_the_steps_before_its_end():
     network, histories = make_network(), make_histories([20, 15, 30])
     table, described = make_table(network, histories)
     ends, series = np.array([20 + 13, 20 + 15 + 30]), np.array([1, 2])
-    window = table.windows(ends, series, n_steps=9, horizon=4)
+    window = table.windows(ends, n_steps=9) | table.anchored(ends, series, 9, 4)
     for row, (place, end) in enumerate([(1, 13), (2, 30)]):
         part = slice(end - 9, end)
         assert_array_equal(window["inputs"][row], described[place].inputs[part])
@@ -78,7 +78,8 @@ def test_a_window_holds_the_steps_before_its_end():
 def test_a_free_run_begins_where_its_series_stands(n_anchors):
     network, histories = make_network(), make_histories([25, 18])
     table, _ = make_table(network, histories)
-    window = table.windows(np.array([24, 25 + 18]), np.array([0, 1]), 12, 4, n_anchors)
+    ends, series = np.array([24, 25 + 18]), np.array([0, 1])
+    window = table.anchored(ends, series, 12, 4, n_anchors)
     anchors = window["anchors"][0].tolist()
     assert anchors[-1] == 8
     assert len(anchors) == n_anchors
@@ -99,7 +100,7 @@ def test_a_free_run_begins_where_its_series_stands(n_anchors):
 def test_a_free_run_does_not_know_what_is_known_for_the_past_only():
     network, (history,) = make_network(past=[2]), make_histories([20])
     table, _ = make_table(network, [history])
-    window = table.windows(np.array([20]), np.array([0]), 10, 4)
+    window = table.anchored(np.array([20]), np.array([0]), 10, 4)
     extras = window["extras"][0, 0].numpy()
     assert_array_equal(extras[0], history.extras[16])  # told by the step before
     assert_array_equal(extras[1:, :2], history.extras[17:, :2])
@@ -177,9 +178,10 @@ def test_without_a_generator_every_window_comes_once():
 def test_an_epoch_draws_each_window_before_any_twice():
     dataset = make_dataset(50, n_batches=3)
     batches = dataset.iterator(16, np.random.default_rng(0))
-    ends = torch.cat([inputs["truth"][:, 0, -1, 0] for inputs, _ in batches])
+    ends = torch.cat([inputs["targets"][:, -1, 0] for inputs, _ in batches])
     drawn = np.unique(ends.numpy(), return_counts=True)[1]
-    values = dataset.table.values[dataset.ends - 1, 0].numpy()
+    last = dataset.table.windows(dataset.ends, n_steps=1)
+    values = last["targets"][:, 0, 0].numpy()
     most = np.unique(values, return_counts=True)[1].max()
     assert drawn.max() <= most
 
@@ -191,7 +193,9 @@ def test_the_steps_of_a_window_know_nothing_of_later_ones():
     table, _ = make_table(network, [history])
     other, _ = make_table(network, [changed])
     before, after = (
-        each.windows(np.array([34]), np.array([0]), 12, 4) for each in (table, other)
+        each.windows(np.array([34]), 12)
+        | each.anchored(np.array([34]), np.array([0]), 12, 4)
+        for each in (table, other)
     )
     for name in ["inputs", "scaled", "targets", "origin", "scale"]:
         n_same = 8 if name == "targets" else 9  # step 30 is described before it comes
