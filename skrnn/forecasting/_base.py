@@ -292,7 +292,7 @@ class BaseRecurrentForecaster(BaseForecaster):
 
     def _predict_quantiles(self, fh: Any, X: Any, alpha: list[float]) -> pd.DataFrame:
         def quantiles(draws: NDArray[np.float64]) -> NDArray[np.float64]:
-            return np.moveaxis(np.quantile(draws, alpha, axis=1), 0, -1)
+            return quantiles_of(draws, np.array(alpha))
 
         values, index = self._forecast(fh, X, self.num_samples, quantiles)
         columns = self._get_columns(method="predict_quantiles", alpha=alpha)
@@ -527,6 +527,22 @@ class BaseRecurrentForecaster(BaseForecaster):
             {**quick, "loss": "huber", "sp": (3, 5), "log": False, "horizon": 2},
             {**quick, "strategy": "direct", "loss": "normal", "horizon": 3},
         ]
+
+
+def quantiles_of(
+    draws: NDArray[np.float64], alpha: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Do what ``np.quantile`` does over axis 1, but sort rows, in which numpy is fast.
+
+    Draws (n, n_paths, n_columns) become (n, n_columns, n_levels).
+    """
+    ordered = np.sort(np.ascontiguousarray(np.moveaxis(draws, 1, -1)), axis=-1)
+    last = ordered.shape[-1] - 1
+    below = np.minimum((alpha * last).astype(np.int64), last - 1)
+    low, high = ordered[..., below], ordered[..., below + 1]
+    found = low + (alpha * last - below) * (high - low)
+    missing = np.isnan(ordered[..., -1:])  # they come last
+    return np.where(missing, np.nan, found)
 
 
 def own_loss(outputs: Any, targets: Any) -> Any:

@@ -105,10 +105,9 @@ class StudentT(Head):
     ) -> Tensor:
         """By Bailey's polar method (1994, doi:10.1090/S0025-5718-1994-1203004-X)."""
         freedom = self.freedom(raw)
-        log, angle = uniform[..., 0].log(), 2 * math.pi * uniform[..., 1]
-        log, angle = log.to(raw.dtype), angle.to(raw.dtype)
-        radius = (freedom * torch.expm1(-2 / freedom * log)).sqrt()
-        draw = radius * torch.cos(angle)
+        first, second = uniform.to(raw.dtype).unbind(-1)
+        radius = (freedom * torch.expm1(-2 / freedom * first.log())).sqrt()
+        draw = radius * torch.cos(2 * math.pi * second)
         return self.point(centre, raw) + spread_of(raw[..., 1]) * draw
 
 

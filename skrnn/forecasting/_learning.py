@@ -33,6 +33,7 @@ from skrnn.forecasting._windows import StepTable, WindowDataset
 __all__ = ["train"]
 
 LEVELS = np.array([0.05, 0.1, 0.25, 0.75, 0.9, 0.95])  # quantiles that judge a spread
+SHARES = [0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4, 1.6, 2.0]  # of a spread
 WIDER = [1.0, 1.1, 1.25, 1.4, 1.6, 2.0, 2.5, 3.0, 4.0, 5.0]
 N_DRAWS = 200  # of each value, to judge how far they spread
 EQUAL = 1.003  # times as large a loss is as good
@@ -311,10 +312,23 @@ def settle_spread(
         return
     if len(validation) * validation.horizon < 100:  # too few to judge by
         return
-    shares = [0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4, 1.6, 2.0]
-    losses = [spread_loss(module, validation, share, seed) for share in shares]
-    as_good = np.flatnonzero(np.array(losses) <= EQUAL * min(losses))
-    module.spread.fill_(shares[int(as_good[-1])])  # rather too wide than too narrow
+    losses: dict[int, float] = {}
+
+    def loss(place: int) -> float:
+        if place not in losses:
+            share = SHARES[place]
+            losses[place] = spread_loss(module, validation, share, seed)
+        return losses[place]
+
+    best = SHARES.index(1.0)  # the loss falls towards its minimum, then rises
+    while best + 1 < len(SHARES) and loss(best + 1) < loss(best):
+        best += 1
+    while best > 0 and loss(best - 1) < loss(best):
+        best -= 1
+    last = best
+    while last + 1 < len(SHARES) and loss(last + 1) <= EQUAL * loss(best):
+        last += 1
+    module.spread.fill_(SHARES[last])  # rather too wide than too narrow
 
 
 @torch.no_grad()
@@ -358,18 +372,20 @@ def spread_loss(
     n_paths, n_most = 50, 200
     choice = np.random.default_rng(seed).permutation(len(windows))[:n_most]
     total = 0.0
-    for rows in np.array_split(choice, max(1, len(choice) // 40)):
+    for rows in np.array_split(choice, max(1, len(choice) // 80)):
         inputs, _ = windows.batch(rows)
         state = start_of(module, inputs)
         each = torch.arange(len(rows), device=state.scale.device)
         each = each.repeat_interleave(n_paths)
         generator = np.random.default_rng(seed)
-        uniforms = draw_uniforms(module, [generator], len(each), state.scale.device)
+        uniforms = draw_uniforms(
+            module, [generator], len(each), windows.horizon, state.scale.device
+        )
         ahead = inputs["extras"][each, 0].unbind(1)
         path = torch.stack(list(roll(module, state.take(each), ahead, uniforms)), 1)
-        draws = path.view(len(rows), n_paths, *path.shape[1:])
+        draws = path.view(len(rows), n_paths, *path.shape[1:]).movedim(1, -1)
         levels = draws.new_tensor(LEVELS)
-        quantiles = torch.quantile(draws, levels, dim=1)
+        quantiles = torch.quantile(draws.contiguous(), levels, dim=-1)
         truth = inputs["truth"][:, 0]
         losses = pinball(truth, quantiles, levels[:, None, None, None])
         losses = losses / state.scale[:, None]

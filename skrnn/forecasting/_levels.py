@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 __all__ = ["RATES", "Carry", "Steps", "fill_missing", "memory_of", "n_candidates"]
-__all__ += ["read_steps"]
+__all__ += ["read_steps", "scale_of"]
 
 Array = NDArray[np.float64]
 

@@ -18,7 +18,7 @@ from skrnn.forecasting._autoregressive import (
     encode,
     roll,
 )
-from skrnn.forecasting._levels import Carry, fill_missing, read_steps
+from skrnn.forecasting._levels import Carry, fill_missing, read_steps, scale_of
 from skrnn.forecasting._walker import State
 from skrnn.forecasting._windows import (
     Described,
@@ -30,7 +30,7 @@ __all__ += ["look_back", "read_on", "walk"]
 
 Array = NDArray[np.float64]
 COUNTS = ("poisson", "negative_binomial")
-ROWS_AT_ONCE = 2000  # of a roll-out: series times paths
+ROWS_AT_ONCE = 4000  # of a roll-out: series times paths
 SMALLEST = 1e-12  # uniform number: 0 and 1 would be infinitely far off
 STEPS_DRAWN = 64  # whose uniform numbers are drawn together
 
@@ -150,26 +150,26 @@ def state_of(
     network: Network, standings: list[Standing], device: torch.device
 ) -> State:
     """Stack the standings of series to the state of a roll-out."""
-    one_step = np.zeros((1, network.config["n_columns"]))
-    carries, scales = [], []
-    for standing in standings:  # the scale is that of a step that comes now
-        steps, _ = read_steps(one_step, network.lags, standing.carry, network.unit)
-        carries.append(standing.carry)
-        scales.append(steps.scale[0])
+    fields = zip(*(standing.carry for standing in standings), strict=True)
+    carry = Carry(*(np.stack(field) for field in fields))
+    count = carry.n_seen[:, None]
+    scale = scale_of(  # that of a step that comes now
+        carry.change, carry.seasonal, carry.size, count, network.lags[0], network.unit
+    )
+    hidden = np.stack([standing.hidden for standing in standings], axis=2)
 
-    def stack(arrays: list[Any]) -> Tensor:
-        return torch.from_numpy(np.stack(arrays)).to(device)
+    def there(array: Any) -> Tensor:
+        return torch.from_numpy(array).to(device)
 
-    counts = np.array([[float(carry.n_seen)] for carry in carries])
     return State(
-        hidden=stack([standing.hidden for standing in standings]).permute(1, 2, 0, 3),
-        values=stack([carry.values for carry in carries]),
-        levels=stack([carry.levels for carry in carries]),
-        fast=stack([carry.fast for carry in carries]),
-        trend=stack([carry.trend for carry in carries]),
-        scale=stack(scales),
-        size=stack([carry.size for carry in carries]),
-        n_seen=torch.from_numpy(counts).to(device),
+        hidden=there(hidden),
+        values=there(carry.values),
+        levels=there(carry.levels),
+        fast=there(carry.fast),
+        trend=there(carry.trend),
+        scale=there(scale),
+        size=there(carry.size),
+        n_seen=there(count.astype(np.float64)),
     )
 
 
@@ -220,23 +220,24 @@ def collect(
     drawn: bool,
 ) -> list[Array]:
     """Keep what ``reduce`` makes of the wanted steps of each series."""
-    results: list[Array] = []
+    n_wanted = np.array([len(steps) for steps in wanted])
+    asked = np.full((len(wanted), n_wanted.max() + 1), -1)
+    for row, steps in zip(asked, wanted, strict=True):
+        row[: len(steps)] = steps
+    results: Array | None = None
     done = np.zeros(len(wanted), dtype=np.int64)  # steps of each series
-    asked = [iter(steps.tolist()) for steps in wanted]
-    coming = np.array([next(steps) for steps in asked])
-    for step in range(max(int(steps[-1]) for steps in wanted) + 1):
+    for step in range(int(asked.max()) + 1):
         values = next(walked)
-        now = np.flatnonzero(coming == step)
+        now = np.flatnonzero(asked[np.arange(len(done)), done] == step)
         if len(now) == 0:
             continue
         reduced = reduce(network.to_outside(values[now], drawn))
-        if not results:
-            results = [np.empty((len(each), *reduced.shape[1:])) for each in wanted]
-        for place, value in zip(now.tolist(), reduced, strict=True):
-            results[place][done[place]] = value
-            coming[place] = next(asked[place], -1)
+        if results is None:
+            results = np.empty((len(done), n_wanted.max(), *reduced.shape[1:]))
+        results[now, done[now]] = reduced
         done[now] += 1
-    return results
+    assert results is not None  # narrows the type only
+    return [each[:n] for each, n in zip(results, n_wanted, strict=True)]
 
 
 def walk_block(
@@ -251,7 +252,10 @@ def walk_block(
     """Roll some series out together: (n_series, n_paths or 1, n_columns) per step."""
     n_series, n_rows = len(extras), max(1, n_paths)
     rows = torch.arange(n_series, device=device).repeat_interleave(n_rows)
-    uniforms = draw_uniforms(module, generators, n_paths, device) if n_paths else None
+    n_steps = max(len(each) for each in extras)
+    uniforms = (
+        draw_uniforms(module, generators, n_paths, n_steps, device) if n_paths else None
+    )
     ahead = step_extras(extras, rows, network.dtype, device)
     for new in roll(module, state.take(rows), ahead, uniforms):
         yield new.reshape(n_series, n_rows, -1).cpu().numpy()
@@ -261,7 +265,11 @@ def step_extras(
     extras: list[Array], rows: Tensor, dtype: torch.dtype, device: torch.device
 ) -> Iterator[Tensor]:
     """Give the exogenous numbers of each step, one row for each path."""
-    for step in range(max(len(each) for each in extras)):
+    n_steps, width = max(len(each) for each in extras), extras[0].shape[1]
+    if width == 0:
+        yield from torch.empty(n_steps, len(rows), 0, dtype=dtype, device=device)
+        return
+    for step in range(n_steps):
         # a series of which fewer steps are wanted stays at its last numbers
         now = np.stack([each[min(step, len(each) - 1)] for each in extras])
         yield torch.from_numpy(now).to(device, dtype)[rows]
@@ -271,14 +279,16 @@ def draw_uniforms(
     module: AutoregressiveModule,
     generators: list[np.random.Generator],
     n_paths: int,
+    n_steps: int,
     device: torch.device,
 ) -> Iterator[Tensor]:
     """Give uniform numbers (n_series * n_paths, n_columns, n_uniforms) step by step."""
     shape = (n_paths, module.config["n_columns"], module.distribution.n_uniforms)
-    while True:
-        drawn = np.stack([each.random((STEPS_DRAWN, *shape)) for each in generators], 1)
-        drawn = np.clip(drawn, SMALLEST, 1.0 - SMALLEST)
-        together = torch.from_numpy(drawn.reshape(STEPS_DRAWN, -1, *shape[1:]))
+    for begin in range(0, n_steps, STEPS_DRAWN):
+        steps = min(STEPS_DRAWN, n_steps - begin)
+        drawn = np.stack([each.random((steps, *shape)) for each in generators], 1)
+        np.clip(drawn, SMALLEST, 1.0 - SMALLEST, out=drawn)
+        together = torch.from_numpy(drawn.reshape(steps, -1, *shape[1:]))
         yield from together.to(device)
 
 

@@ -132,8 +132,8 @@ class Walker:
     def inputs(self, scaled: Tensor, extra: Tensor) -> Tensor:
         """What the encoder reads at the coming step, (n, n_inputs)."""
         numbers = squash(scaled).flatten(1)
-        parts = [numbers, self.constant, age(self.n_seen)]
-        return torch.cat([torch.cat(parts, dim=1).to(extra.dtype), extra], dim=1)
+        parts = [numbers, self.constant, age(self.n_seen), extra]
+        return torch.cat(parts, dim=1).to(extra.dtype)
 
     def push(self, new: Tensor) -> None:
         """Take values (n_columns, n), as they are inside, for what came."""

@@ -16,6 +16,9 @@ from skrnn.forecasting._walker import describe
 __all__ = ["Described", "StepTable", "WindowDataset", "describe_steps"]
 
 
+AT_ONCE = 256  # windows, where no gradients are kept
+
+
 class Described(NamedTuple):
     """One series as the network reads it; tensors with a leading axis of steps."""
 
@@ -225,7 +228,8 @@ class WindowIterator:
     ) -> None:
         self.dataset, self.generator = dataset, generator
         self.batch_size = batch_size
-        wanted = -(-len(dataset) // batch_size)
+        at_once = batch_size if generator is not None else max(batch_size, AT_ONCE)
+        wanted = -(-len(dataset) // at_once)
         self.n_batches = wanted if generator is None else dataset.n_batches or wanted
 
     def __len__(self) -> int:
