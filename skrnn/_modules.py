@@ -8,6 +8,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from skrnn._layers import Engine, advance_layer, read_layer
+
 __all__ = ["Dropout", "RecurrentEncoder", "SequenceModule", "aligned_copy"]
 __all__ += ["draw_parameters", "set_generator"]
 
@@ -63,6 +65,7 @@ class RecurrentEncoder(nn.Module):
         bidirectional: bool = False,
         dropout: float = 0.0,
         dtype: torch.dtype | None = None,
+        engine: Engine = "auto",
     ) -> None:
         super().__init__()
         directions = 2 if bidirectional else 1
@@ -79,6 +82,7 @@ class RecurrentEncoder(nn.Module):
         self.forward_layers = stack()
         self.backward_layers = stack() if bidirectional else None
         self.dropout = Dropout(dropout)
+        self.engine = engine
         self.hidden_size = hidden_size
         self.output_size = hidden_size * directions
 
@@ -87,15 +91,22 @@ class RecurrentEncoder(nn.Module):
 
         Without ``lengths``, no sequence has padding.
         """
+        return self.read(x, lengths)[0]
+
+    def read(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Read sequences: outputs of all steps, and the last (n, output_size).
+
+        The last output of a second direction is that at the first step.
+        """
+        last = x
         for index, layer in enumerate(self.forward_layers):
             if index > 0:
                 x = self.dropout(x)
-            outputs, _ = layer(x)
+            layers = [layer]
             if self.backward_layers is not None:
-                flipped, _ = self.backward_layers[index](reverse(x, lengths))
-                outputs = torch.cat([outputs, reverse(flipped, lengths)], dim=2)
-            x = outputs
-        return x
+                layers.append(self.backward_layers[index])
+            x, last = read_layer(layers, x, lengths, self.engine)
+        return x, last
 
     def initial_state(self, n_sequences: int) -> Tensor:
         """Zeros of shape (num_layers, 1 or 2, n_sequences, hidden_size).
@@ -116,22 +127,9 @@ class RecurrentEncoder(nn.Module):
         for index, layer in enumerate(self.forward_layers):
             if index > 0:
                 x = self.dropout(x)
-            parts = state[index].unbind(0)
-            each = tuple(part[None].contiguous() for part in parts)
-            x, after = layer(x, each if len(each) == 2 else each[0])
-            after = after if isinstance(after, tuple) else (after,)
-            states.append(torch.cat(after))
+            x, after = advance_layer(layer, x, state[index].unbind(0), self.engine)
+            states.append(torch.stack(after))
         return x, torch.stack(states)
-
-
-def reverse(x: Tensor, lengths: Tensor | None) -> Tensor:
-    """Reverse the steps of each sequence of (n, n_steps, n_features)."""
-    if lengths is None:
-        return x.flip(1)
-    steps = torch.arange(x.shape[1], device=x.device)
-    index = lengths[:, None] - 1 - steps
-    index = torch.where(index >= 0, index, steps)  # padding stays where it is
-    return x.gather(1, index[:, :, None].expand(-1, -1, x.shape[2]))
 
 
 def mask(x: Tensor, lengths: Tensor | None, value: float) -> Tensor:
@@ -159,6 +157,7 @@ class SequenceModule(nn.Module):
         dropout: float = 0.0,
         pooling: Pooling = "last",
         dtype: torch.dtype | None = None,
+        engine: Engine = "auto",
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
@@ -171,9 +170,17 @@ class SequenceModule(nn.Module):
             "dropout": dropout,
             "pooling": pooling,
             "dtype": dtype,
+            "engine": engine,
         }
         self.encoder = RecurrentEncoder(
-            cell, n_features, hidden_size, num_layers, bidirectional, dropout, dtype
+            cell,
+            n_features,
+            hidden_size,
+            num_layers,
+            bidirectional,
+            dropout,
+            dtype,
+            engine,
         )
         size = self.encoder.output_size
         self.attention = (
@@ -199,9 +206,9 @@ class SequenceModule(nn.Module):
 
     def embed(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Map (n_sequences, n_steps, n_features) to (n_sequences, embedding_size)."""
-        outputs: Tensor = self.encoder(x, lengths)
+        outputs, last = self.encoder.read(x, lengths)
         if self.pooling == "last":
-            return self._last(outputs, lengths)
+            return last
         if self.attention is not None:
             scores = mask(self.attention(outputs), lengths, -math.inf)
             return (outputs * torch.softmax(scores, dim=1)).sum(dim=1)
@@ -212,19 +219,7 @@ class SequenceModule(nn.Module):
         maximum = mask(outputs, lengths, -math.inf).amax(dim=1)
         if self.pooling == "max":
             return maximum
-        return torch.cat([self._last(outputs, lengths), mean, maximum], dim=1)
-
-    def _last(self, outputs: Tensor, lengths: Tensor | None) -> Tensor:
-        """Last output of each direction: at the end, and at the beginning."""
-        if lengths is None:
-            last = outputs[:, -1]
-        else:
-            rows = torch.arange(len(outputs), device=outputs.device)
-            last = outputs[rows, lengths - 1]
-        if self.encoder.backward_layers is None:
-            return last
-        half = outputs.shape[2] // 2
-        return torch.cat([last[:, :half], outputs[:, 0, half:]], dim=1)
+        return torch.cat([last, mean, maximum], dim=1)
 
     @torch.no_grad()
     def initialize(self, generator: torch.Generator) -> None:

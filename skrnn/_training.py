@@ -39,6 +39,7 @@ from skrnn._modules import (
     set_generator,
     weights_are_finite,
 )
+from skrnn._native import reused_memory
 from skrnn._optimizers import SCHEDULES, Factor, optimizer_params
 from skrnn._training_set import TrainingSet
 
@@ -233,7 +234,7 @@ def fit_module(
     net.train_split = (lambda train_set: (train_set, valid_set)) if valid_set else None
     net.notify("on_train_begin", X=train_set, y=None)
     try:
-        with suppress(StopTraining):
+        with suppress(StopTraining), reused_memory():
             net.fit_loop(train_set)
         if not weights_are_finite(module):
             raise NonFiniteError

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from skrnn._devices import one_thread
+from skrnn._layers import reverse
 from skrnn._modules import (
     LAYERS,
     Dropout,
@@ -22,7 +23,6 @@ from skrnn._modules import (
     aligned_copy,
     blocks,
     count_weights,
-    reverse,
     round_up,
     set_generator,
 )

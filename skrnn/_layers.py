@@ -1,0 +1,283 @@
+"""One recurrent layer over sequences, by torch or by the compiled library.
+
+The only place that chooses between them. Both use the weights of torch's own modules
+and give the same numbers, up to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from skrnn._native import Read, Weights, is_available, run_backward, run_forward
+
+__all__ = ["Engine", "advance_layer", "check_engine", "read_layer", "reverse"]
+
+Engine = Literal["auto", "torch", "native"]
+Layer = nn.RNN | nn.LSTM | nn.GRU
+FEW_ROWS = 64  # for which GRULoop is faster than torch's layer
+
+
+def check_engine(engine: str, device: torch.device) -> None:
+    """Refuse an engine that is not there."""
+    if engine != "native":
+        return
+    if device.type != "cpu":
+        raise ValueError(
+            f"engine='native' runs on a CPU only, but the device is {device}: use "
+            "engine='auto', which takes torch's layers there, or device='cpu'."
+        )
+    if not is_available():
+        raise ValueError(
+            "engine='native' needs the compiled layers, which this installation of "
+            "skrnn lacks: install a C compiler and then skrnn again, or use "
+            "engine='auto', which takes torch's layers."
+        )
+
+
+def read_layer(
+    layers: Sequence[Layer], x: Tensor, lengths: Tensor | None, engine: Engine
+) -> tuple[Tensor, Tensor]:
+    """Read padded sequences by a layer for each direction: outputs, and the last ones.
+
+    Outputs are (n, n_steps, n_directions * hidden_size); those at the padding mean
+    nothing. The last are (n, n_directions * hidden_size): of the second direction,
+    that at the first step.
+    """
+    if is_native(engine, layers[0], x):
+        outputs, last, _ = read_natively(layers, x, None, None, lengths)
+        return outputs, last
+    outputs, _ = run_torch(layers[0], x, None)
+    if lengths is None:
+        last = outputs[:, -1]
+    else:
+        last = outputs[torch.arange(len(outputs), device=x.device), lengths - 1]
+    if len(layers) == 1:
+        return outputs, last
+    back, _ = run_torch(layers[1], reverse(x, lengths), None)
+    back = reverse(back, lengths)
+    return torch.cat([outputs, back], dim=2), torch.cat([last, back[:, 0]], dim=1)
+
+
+def advance_layer(
+    layer: Layer, x: Tensor, state: tuple[Tensor, ...], engine: Engine
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Read on from a state, (n, hidden_size) for the output and for the memory cell."""
+    if is_native(engine, layer, x):
+        h_0, c_0 = state if len(state) == 2 else (state[0], None)
+        outputs, h_n, c_n = read_natively([layer], x, h_0, c_0, None)
+        return outputs, (h_n,) if c_n is None else (h_n, c_n)
+    return run_torch(layer, x, state)
+
+
+def is_native(engine: Engine, layer: Layer, x: Tensor) -> bool:
+    """Whether the compiled library reads these sequences."""
+    return (
+        engine != "torch"
+        and x.device.type == "cpu"
+        and x.dtype in (torch.float32, torch.float64)
+        and x.dtype == layer.weight_ih_l0.dtype
+        and is_available()
+        and not torch.compiler.is_compiling()
+        and not torch.jit.is_tracing()
+    )
+
+
+def cell_of(layer: Layer) -> str:
+    """Name of what a layer does at each step."""
+    return layer.mode.split("_")[0].lower()
+
+
+def weights_of(layer: Layer) -> Weights:
+    """Weights of a layer of torch."""
+    return Weights(
+        layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0, layer.bias_hh_l0
+    )
+
+
+# --- compiled ------------------------------------------------------------------------
+
+
+def read_natively(
+    layers: Sequence[Layer],
+    x: Tensor,
+    h_0: Tensor | None,
+    c_0: Tensor | None,
+    lengths: Tensor | None,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Read sequences by the library, with gradients where they are asked for."""
+    cell, weights = cell_of(layers[0]), [weights_of(layer) for layer in layers]
+    x = x.contiguous()
+    h_0, c_0 = (part if part is None else part.contiguous() for part in (h_0, c_0))
+    if torch.is_grad_enabled():
+        flat = [weight for each in weights for weight in each]
+        found: tuple[Tensor, Tensor, Tensor | None] = NativeFunction.apply(
+            cell, lengths, x, h_0, c_0, *flat
+        )
+        return found
+    return run_forward(cell, weights, x, h_0, c_0, lengths)[:3]
+
+
+class NativeFunction(torch.autograd.Function):
+    """Gradients through the compiled library."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        cell: str,
+        lengths: Tensor | None,
+        x: Tensor,
+        h_0: Tensor | None,
+        c_0: Tensor | None,
+        *weights: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Outputs and last states."""
+        directions = [Weights(*weights[i : i + 4]) for i in range(0, len(weights), 4)]
+        keep = any(ctx.needs_input_grad)
+        read = run_forward(cell, directions, x, h_0, c_0, lengths, keep)
+        if keep:
+            ctx.cell = cell
+            ctx.set_materialize_grads(False)
+            ctx.save_for_backward(
+                lengths, x, h_0, c_0, *weights, read.outputs, *read.reserves
+            )
+        return read[:3]
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]  # torch does not say
+    def backward(ctx: Any, *grads: Tensor | None) -> Any:
+        """Gradients of everything that has some."""
+        lengths, x, h_0, c_0, *rest = ctx.saved_tensors
+        n_directions = len(rest) // 5  # four weights and a reserve, and the outputs
+        weights, outputs = rest[: 4 * n_directions], rest[4 * n_directions]
+        directions = [Weights(*weights[i : i + 4]) for i in range(0, len(weights), 4)]
+        read = Read(outputs, outputs, None, rest[4 * n_directions + 1 :])
+        wanted = ctx.needs_input_grad[2:5]
+        found = run_backward(
+            ctx.cell, directions, x, h_0, c_0, lengths, read, grads, wanted
+        )
+        return None, None, *found
+
+
+# --- torch ---------------------------------------------------------------------------
+
+
+def run_torch(
+    layer: Layer, x: Tensor, state: tuple[Tensor, ...] | None
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Outputs and last state by torch: its own layer, or the loop that is faster."""
+    if use_loop(layer, x):
+        h_0 = None if state is None else state[0]
+        if h_0 is None:
+            h_0 = x.new_zeros(len(x), layer.hidden_size)
+        outputs = GRULoop.apply(x, h_0, *weights_of(layer))
+        return outputs, (outputs[:, -1],)
+    if state is None:
+        outputs, after = layer(x)
+    else:
+        parts = tuple(part[None].contiguous() for part in state)
+        outputs, after = layer(x, parts if len(parts) == 2 else parts[0])
+    after = after if isinstance(after, tuple) else (after,)
+    return outputs, tuple(part[0] for part in after)
+
+
+def use_loop(layer: Layer, x: Tensor) -> bool:
+    """Whether the loop is the faster way to the gradients of a GRU."""
+    return (
+        isinstance(layer, nn.GRU)
+        and x.device.type == "cpu"
+        and len(x) <= FEW_ROWS
+        and torch.is_grad_enabled()
+        and not torch.compiler.is_compiling()
+        and not torch.jit.is_tracing()
+    )
+
+
+def reverse(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """Reverse the steps of each sequence of (n, n_steps, n_features)."""
+    if lengths is None:
+        return x.flip(1)
+    steps = torch.arange(x.shape[1], device=x.device)
+    index = lengths[:, None] - 1 - steps
+    index = torch.where(index >= 0, index, steps)  # padding stays where it is
+    return x.gather(1, index[:, :, None].expand(-1, -1, x.shape[2]))
+
+
+class GRULoop(torch.autograd.Function):
+    """A GRU step by step, with gradients written out.
+
+    torch's own layer records every operation of every step on a CPU, which takes longer
+    than the operations while there are few rows.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        h_0: Tensor,
+        w_ih: Tensor,
+        w_hh: Tensor,
+        b_ih: Tensor,
+        b_hh: Tensor,
+    ) -> Tensor:
+        """Outputs (n, n_steps, hidden_size)."""
+        n_rows, n_steps, _ = x.shape
+        size = h_0.shape[1]
+        from_x = torch.addmm(b_ih, x.transpose(0, 1).reshape(n_rows * n_steps, -1), w_ih.T)
+        from_x = from_x.view(n_steps, n_rows, 3 * size)
+        outputs = x.new_empty(n_steps, n_rows, size)
+        kept = x.new_empty(n_steps, n_rows, 4 * size)  # reset, update, new, of h
+        turned, h = w_hh.T, h_0
+        for gates, part, output in zip(from_x, kept, outputs, strict=True):
+            from_h = torch.addmm(b_hh, h, turned)
+            both = part[:, : 2 * size]
+            torch.add(gates[:, : 2 * size], from_h[:, : 2 * size], out=both).sigmoid_()
+            reset, update = both[:, :size], both[:, size:]
+            part[:, 3 * size :] = from_h[:, 2 * size :]
+            new = part[:, 2 * size : 3 * size]
+            torch.addcmul(gates[:, 2 * size :], reset, part[:, 3 * size :], out=new)
+            new.tanh_()
+            h = torch.lerp(new, h, update, out=output)
+        ctx.save_for_backward(x, h_0, w_ih, w_hh, outputs, kept)
+        return outputs.transpose(0, 1)
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]  # torch does not say
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """Gradients of the input, the state and the weights."""
+        x, h_0, w_ih, w_hh, outputs, kept = ctx.saved_tensors
+        n_rows, n_steps, _ = x.shape
+        size = h_0.shape[1]
+        of_x = x.new_empty(n_steps, n_rows, 3 * size)
+        of_h = x.new_empty(n_steps, n_rows, 3 * size)
+        before = torch.cat([h_0[None], outputs[:-1]])
+        reset, update, new, inner = kept.split(size, dim=2)
+        straight_new = (1 - update) * (1 - new * new)
+        straight_update = (before - new) * update * (1 - update)
+        straight_reset = inner * reset * (1 - reset)
+        d_h = torch.zeros_like(h_0)
+        for step in reversed(range(n_steps)):
+            d_h = d_h + grad[:, step]
+            d_new = d_h * straight_new[step]
+            gates, inside = of_x[step], of_h[step]
+            torch.mul(d_new, straight_reset[step], out=gates[:, :size])
+            torch.mul(d_h, straight_update[step], out=gates[:, size : 2 * size])
+            gates[:, 2 * size :] = d_new
+            inside[:, : 2 * size] = gates[:, : 2 * size]
+            torch.mul(d_new, reset[step], out=inside[:, 2 * size :])
+            d_h = torch.addmm(d_h * update[step], inside, w_hh)
+        of_x, of_h = of_x.flatten(0, 1), of_h.flatten(0, 1)
+        read = x.transpose(0, 1).reshape(n_rows * n_steps, -1)
+        d_x = (of_x @ w_ih).view(n_steps, n_rows, -1).transpose(0, 1)
+        return (
+            d_x if ctx.needs_input_grad[0] else None,
+            d_h,
+            of_x.T @ read,
+            of_h.T @ before.flatten(0, 1),
+            of_x.sum(0),
+            of_h.sum(0),
+        )
