@@ -7,7 +7,7 @@ and give the same numbers, up to rounding.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ __all__ = ["Engine", "advance_layer", "check_engine", "read_layer", "reverse"]
 
 Engine = Literal["auto", "torch", "native"]
 Layer = nn.RNN | nn.LSTM | nn.GRU
+WEIGHTS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 FEW_ROWS = 64  # for which GRULoop is faster than torch's layer
 
 
@@ -80,11 +81,16 @@ def is_native(engine: Engine, layer: Layer, x: Tensor) -> bool:
         engine != "torch"
         and x.device.type == "cpu"
         and x.dtype in (torch.float32, torch.float64)
-        and x.dtype == layer.weight_ih_l0.dtype
+        and x.dtype == cast("Tensor", layer.weight_ih_l0).dtype
         and is_available()
-        and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()
+        and not in_a_graph()
     )
+
+
+def in_a_graph() -> bool:
+    """Whether torch records what is done, to compile or to export it."""
+    tracing: bool = torch._C._get_tracing_state() is not None
+    return tracing or torch.compiler.is_compiling()
 
 
 def cell_of(layer: Layer) -> str:
@@ -94,9 +100,8 @@ def cell_of(layer: Layer) -> str:
 
 def weights_of(layer: Layer) -> Weights:
     """Weights of a layer of torch."""
-    return Weights(
-        layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0, layer.bias_hh_l0
-    )
+    named = layer._parameters  # the dict: attributes of modules are looked up slowly
+    return Weights(*(cast("Tensor", named[name]) for name in WEIGHTS))
 
 
 # --- compiled ------------------------------------------------------------------------
@@ -115,7 +120,7 @@ def read_natively(
     h_0, c_0 = (part if part is None else part.contiguous() for part in (h_0, c_0))
     if torch.is_grad_enabled():
         flat = [weight for each in weights for weight in each]
-        found: tuple[Tensor, Tensor, Tensor | None] = NativeFunction.apply(
+        found: tuple[Tensor, Tensor, Tensor | None] = NativeFunction.apply(  # type: ignore[no-untyped-call]
             cell, lengths, x, h_0, c_0, *flat
         )
         return found
@@ -135,7 +140,7 @@ class NativeFunction(torch.autograd.Function):
         c_0: Tensor | None,
         *weights: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Outputs and last states."""
+        """Give outputs and last states."""
         directions = [Weights(*weights[i : i + 4]) for i in range(0, len(weights), 4)]
         keep = any(ctx.needs_input_grad)
         read = run_forward(cell, directions, x, h_0, c_0, lengths, keep)
@@ -148,9 +153,9 @@ class NativeFunction(torch.autograd.Function):
         return read[:3]
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]  # torch does not say
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> Any:
-        """Gradients of everything that has some."""
+        """Give gradients of everything that has some."""
         lengths, x, h_0, c_0, *rest = ctx.saved_tensors
         n_directions = len(rest) // 5  # four weights and a reserve, and the outputs
         weights, outputs = rest[: 4 * n_directions], rest[4 * n_directions]
@@ -169,12 +174,12 @@ class NativeFunction(torch.autograd.Function):
 def run_torch(
     layer: Layer, x: Tensor, state: tuple[Tensor, ...] | None
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Outputs and last state by torch: its own layer, or the loop that is faster."""
+    """Read on by torch: its own layer, or the loop that is faster."""
     if use_loop(layer, x):
         h_0 = None if state is None else state[0]
         if h_0 is None:
             h_0 = x.new_zeros(len(x), layer.hidden_size)
-        outputs = GRULoop.apply(x, h_0, *weights_of(layer))
+        outputs = GRULoop.apply(x, h_0, *weights_of(layer))  # type: ignore[no-untyped-call]
         return outputs, (outputs[:, -1],)
     if state is None:
         outputs, after = layer(x)
@@ -192,8 +197,7 @@ def use_loop(layer: Layer, x: Tensor) -> bool:
         and x.device.type == "cpu"
         and len(x) <= FEW_ROWS
         and torch.is_grad_enabled()
-        and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()
+        and not in_a_graph()
     )
 
 
@@ -224,10 +228,11 @@ class GRULoop(torch.autograd.Function):
         b_ih: Tensor,
         b_hh: Tensor,
     ) -> Tensor:
-        """Outputs (n, n_steps, hidden_size)."""
+        """Give outputs (n, n_steps, hidden_size)."""
         n_rows, n_steps, _ = x.shape
         size = h_0.shape[1]
-        from_x = torch.addmm(b_ih, x.transpose(0, 1).reshape(n_rows * n_steps, -1), w_ih.T)
+        read = x.transpose(0, 1).reshape(n_rows * n_steps, -1)
+        from_x = torch.addmm(b_ih, read, w_ih.T)
         from_x = from_x.view(n_steps, n_rows, 3 * size)
         outputs = x.new_empty(n_steps, n_rows, size)
         kept = x.new_empty(n_steps, n_rows, 4 * size)  # reset, update, new, of h
@@ -246,9 +251,9 @@ class GRULoop(torch.autograd.Function):
         return outputs.transpose(0, 1)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]  # torch does not say
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
-        """Gradients of the input, the state and the weights."""
+        """Give gradients of the input, the state and the weights."""
         x, h_0, w_ih, w_hh, outputs, kept = ctx.saved_tensors
         n_rows, n_steps, _ = x.shape
         size = h_0.shape[1]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
-from skrnn._layers import Engine, advance_layer, read_layer
+from skrnn._layers import Engine, Layer, advance_layer, read_layer
 
 __all__ = ["Dropout", "RecurrentEncoder", "SequenceModule", "aligned_copy"]
 __all__ += ["draw_parameters", "set_generator"]
@@ -16,7 +16,7 @@ __all__ += ["draw_parameters", "set_generator"]
 Cell = Literal["rnn", "lstm", "gru"]
 Pooling = Literal["last", "mean", "max", "concat", "attention"]
 
-LAYERS: dict[str, type[nn.RNN] | type[nn.LSTM] | type[nn.GRU]] = {
+LAYERS: dict[str, type[Layer]] = {
     "rnn": nn.RNN,
     "lstm": nn.LSTM,
     "gru": nn.GRU,
@@ -102,9 +102,9 @@ class RecurrentEncoder(nn.Module):
         for index, layer in enumerate(self.forward_layers):
             if index > 0:
                 x = self.dropout(x)
-            layers = [layer]
+            layers = [cast("Layer", layer)]
             if self.backward_layers is not None:
-                layers.append(self.backward_layers[index])
+                layers.append(cast("Layer", self.backward_layers[index]))
             x, last = read_layer(layers, x, lengths, self.engine)
         return x, last
 
@@ -127,7 +127,8 @@ class RecurrentEncoder(nn.Module):
         for index, layer in enumerate(self.forward_layers):
             if index > 0:
                 x = self.dropout(x)
-            x, after = advance_layer(layer, x, state[index].unbind(0), self.engine)
+            parts = state[index].unbind(0)
+            x, after = advance_layer(cast("Layer", layer), x, parts, self.engine)
             states.append(torch.stack(after))
         return x, torch.stack(states)
 

@@ -27,13 +27,12 @@ FOLDER = Path(__file__).parent / "native"
 ABI = 1  # of layers.c
 CELLS = {"rnn": 0, "lstm": 1, "gru": 2}
 TARGETS = ("baseline", "avx2", "avx512")
-SIZES = ("cell", "target", "is_double", "n_rows", "n_steps", "n_inputs")
-SIZES += ("n_hidden", "reverse", "stride")
-POINTERS = ("lengths", "w_ih", "w_hh", "b_ih", "b_hh", "packed", "x", "h_0", "c_0")
-POINTERS += ("outputs", "h_n", "c_n", "reserve", "scratch")
-POINTERS += ("grad_outputs", "grad_h_n", "grad_c_n", "grad_x", "grad_h_0", "grad_c_0")
-POINTERS += ("grad_w_ih", "grad_w_hh", "grad_b_ih", "grad_b_hh")
-SMALL = 2**17  # bytes, below which an allocator reuses memory by itself
+SIZES = "cell target is_double n_rows n_steps n_inputs n_hidden reverse stride"
+POINTERS = """lengths w_ih w_hh b_ih b_hh packed
+x h_0 c_0 outputs h_n c_n reserve scratch
+grad_outputs grad_h_n grad_c_n grad_x grad_h_0 grad_c_0
+grad_w_ih grad_w_hh grad_b_ih grad_b_hh"""
+SMALL = 2**20  # bytes, below which an allocator reuses memory by itself
 ALIGNMENT = 64  # bytes
 
 Sizes = tuple[int, ...]
@@ -43,8 +42,8 @@ class Task(ctypes.Structure):
     """What a call is about, as in layers.c."""
 
     _fields_ = (
-        *((name, ctypes.c_int64) for name in SIZES),
-        *((name, ctypes.c_void_p) for name in POINTERS),
+        *((name, ctypes.c_int64) for name in SIZES.split()),
+        *((name, ctypes.c_void_p) for name in POINTERS.split()),
     )
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-__all__ = ["SCHEDULES", "Factor", "cosine", "one_cycle", "optimizer_params"]
+__all__ = ["OPTIMIZERS", "SCHEDULES", "Factor", "cosine", "one_cycle"]
+__all__ += ["optimizer_params"]
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,

@@ -26,6 +26,7 @@ from skorch.callbacks import (
     ProgressBar,
 )
 from skorch.history import History
+from skorch.utils import TeeGenerator
 from torch import Tensor, nn
 
 from skrnn._batches import StepDataset
@@ -40,7 +41,7 @@ from skrnn._modules import (
     weights_are_finite,
 )
 from skrnn._native import reused_memory
-from skrnn._optimizers import SCHEDULES, Factor, optimizer_params
+from skrnn._optimizers import OPTIMIZERS, SCHEDULES, Factor, optimizer_params
 from skrnn._training_set import TrainingSet
 
 __all__ = ["Dataset", "DivergenceError", "Net", "Settings", "copy_module", "dump_net"]
@@ -105,15 +106,64 @@ class Net(NeuralNet):
 
     shuffler: np.random.Generator | None = None
     kind: Kind = "numbers"
+    guard: FiniteGuard | None = None
 
     def get_iterator(self, dataset: Dataset, training: bool = False) -> Any:
         """Slice whole batches; no DataLoader."""
         return dataset.iterator(self.batch_size, self.shuffler if training else None)
 
     def infer(self, x: dict[str, Tensor], **fit_params: Any) -> Any:
-        """Run the module; weights are for the loss."""
+        """Run the module on what lies on its device; weights are for the loss."""
         inputs = {name: tensor for name, tensor in x.items() if name != "weights"}
-        return super().infer(inputs, **fit_params)
+        return self.module_(**inputs, **fit_params)
+
+    def train_step(self, batch: Any, **fit_params: Any) -> Any:
+        """Make an update; without a closure, which only few optimisers need."""
+        if type(self.optimizer_) not in OPTIMIZERS.values():
+            return super().train_step(batch, **fit_params)
+        for group in self.optimizer_.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
+        step = self.train_step_single(batch, **fit_params)
+        named = TeeGenerator(self.get_all_learnable_params())
+        self.notify("on_grad_computed", named_parameters=named, batch=batch)
+        self.optimizer_.step()
+        return step
+
+    def run_single_epoch(
+        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **kwargs: Any
+    ) -> None:
+        """Run an epoch; on a GPU, without waiting for the loss of each batch."""
+        if iterator is None:
+            return
+        batches, losses = self.history[-1]["batches"], []
+        first, wait = len(batches), self.waits_for_losses()
+        for batch in iterator:
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **kwargs)
+            batches[-1][f"{prefix}_batch_size"] = len(batch[1])
+            losses.append(step["loss"].detach())
+            if wait:
+                self.note_losses(batches[-1:], losses[-1:], prefix)
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+        if not wait:
+            self.note_losses(batches[first:], losses, prefix)
+        self.history.record(f"{prefix}_batch_count", len(losses))
+
+    def waits_for_losses(self) -> bool:
+        """Whether each loss is looked at at once: if that costs little, or is asked."""
+        return self.device == "cpu" or bool(self.listeners_to("on_batch_end"))
+
+    def note_losses(self, batches: Any, losses: list[Tensor], prefix: str) -> None:
+        """Write losses into the history of their batches; stop where one is not finite.
+
+        Taking their numbers is where a GPU has to be waited for.
+        """
+        values = torch.stack(losses).tolist() if len(losses) > 1 else [losses[0].item()]
+        for batch, value in zip(batches, values, strict=True):
+            batch[f"{prefix}_loss"] = value
+        if prefix == "train" and self.guard is not None:
+            self.guard.look_at(values)
 
     def get_loss(
         self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False
@@ -137,16 +187,22 @@ class Net(NeuralNet):
     def notify(self, method_name: str, **kwargs: Any) -> None:
         """Call the callbacks that listen; most do not listen to every batch."""
         getattr(self, method_name)(self, **kwargs)
-        silent = getattr(Callback, method_name)
-        for _, callback in self.callbacks_:
-            if getattr(type(callback), method_name, None) is silent:
-                continue
+        for callback in self.listeners_to(method_name):
             try:
                 getattr(callback, method_name)(self, **kwargs)
             except KeyboardInterrupt:  # this is how skorch's EarlyStopping stops
                 if isinstance(callback, EarlyStopping):
                     raise StopTraining from None
                 raise
+
+    def listeners_to(self, method_name: str) -> list[Any]:
+        """Find the callbacks that do anything in a method."""
+        silent = getattr(Callback, method_name)
+        return [
+            callback
+            for _, callback in self.callbacks_
+            if getattr(type(callback), method_name, None) is not silent
+        ]
 
     def _set_training(self, training: bool = True) -> None:
         """Change the mode only if it changes: walking a module tree takes time."""
@@ -190,16 +246,11 @@ class FiniteGuard(Callback):
         if len(net.history) > 1:
             net.history[-2]["batches"] = []  # else history grows with every batch
 
-    def on_batch_end(
-        self, net: Any, loss: Any = None, training: bool = False, **kwargs: Any
-    ) -> None:
+    def look_at(self, losses: list[float]) -> None:
         """Look at the loss of every batch that is trained on."""
-        if not training:
-            return
-        value = loss.item()
         if self.first_loss is None:
-            self.first_loss = value
-        if not math.isfinite(value):
+            self.first_loss = losses[0]
+        if not all(map(math.isfinite, losses)):
             raise NonFiniteError
 
 
@@ -225,7 +276,7 @@ def fit_module(
     n_batches = len(train_set.iterator(settings.batch_size, shuffler))
     guard = FiniteGuard()
     net = make_net(module, settings, n_batches * settings.max_epochs, guard)
-    net.shuffler = shuffler
+    net.shuffler, net.guard = shuffler, guard
     if old is not None:
         net.history = History(old.history)
         kind, moments = type(old.optimizer_), old.optimizer_.state_dict()["state"]
@@ -340,10 +391,12 @@ class GradientClipping(Callback):
         """Scale all gradients by one factor."""
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         norm = torch.linalg.vector_norm(torch.cat([g.flatten() for g in gradients]))
-        if norm.item() > self.max_norm:
-            factor = self.max_norm / (norm + 1e-6)
-            for gradient in gradients:
-                gradient.mul_(factor)
+        if norm.device.type == "cpu" and norm.item() <= self.max_norm:
+            return
+        # another device is not waited for
+        factor = (self.max_norm / (norm + 1e-6)).clamp(max=1.0)
+        for gradient in gradients:
+            gradient.mul_(factor)
 
 
 class Schedule(Callback):

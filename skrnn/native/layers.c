@@ -162,7 +162,12 @@ static int64_t padded_bytes(const Task *t) { /* of one vector of units */
 #include "layers.c"
 #endif
 
+#ifndef SKRNN_SOURCE
+#define SKRNN_SOURCE "" /* digest of this file, if the build says it */
+#endif
+
 int64_t skrnn_abi(void) { return ABI; }
+const char *skrnn_source(void) { return SKRNN_SOURCE; }
 
 /* The best target that this processor has: 0 baseline, 1 AVX2, 2 AVX-512. */
 int64_t skrnn_target(void) {
