@@ -38,7 +38,8 @@ from skrnn._validation import (
 if TYPE_CHECKING:  # torch is loaded by the first fit
     from skrnn._modules import SequenceModule
     from skrnn._running import Part
-    from skrnn._training import Kind, Net, Settings
+    from skrnn._settings import Kind, Settings
+    from skrnn._training import Net
 
 __all__ = ["BaseRecurrent", "fresh_callbacks"]
 
@@ -300,8 +301,10 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         max_epochs: int,
         lr_schedule: str,
     ) -> None:
-        from skrnn import _training  # loads torch and skorch
         from skrnn._devices import plain_torch
+        from skrnn._layers import check_engine
+        from skrnn._modules import copy_module, make_module
+        from skrnn._training import fit_module  # loads skorch
 
         if not again:
             self._learn_scale(train)
@@ -315,14 +318,13 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             patience=self.n_iter_no_change if stops else None,
             seeds=spawn_seeds(self.random_state, 3, n_before),
         )
+        check_engine(self.engine, settings.device)
         with plain_torch(settings.device):
             if old is None:
-                module = _training.make_module(self._module_config(), settings.seeds[0])
+                module = make_module(self._module_config(), settings.seeds[0])
             else:
-                module = _training.copy_module(
-                    old.sequence_module, self._module_config()
-                )
-            self.net_ = _training.fit_module(
+                module = copy_module(old.sequence_module, self._module_config())
+            self.net_ = fit_module(
                 module,
                 self._prepare(train),
                 None if validation is None else self._prepare(validation),
@@ -351,11 +353,12 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             "dropout": float(self.dropout),
             "pooling": self.pooling,
             "dtype": self.dtype,
+            "engine": self.engine,
         }
 
     def _settings(self, max_epochs: int, lr_schedule: str) -> Settings:
         from skrnn._devices import resolve_device
-        from skrnn._training import Settings
+        from skrnn._settings import Settings
 
         return Settings(
             loss=self.loss,

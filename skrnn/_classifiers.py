@@ -22,7 +22,7 @@ from skrnn._training_set import TrainingSet, without_huge
 from skrnn._validation import draft_of
 
 if TYPE_CHECKING:
-    from skrnn._training import Kind
+    from skrnn._settings import Kind
 
 __all__ = ["GRUClassifier", "LSTMClassifier", "RNNClassifier"]
 
@@ -61,6 +61,7 @@ class BaseRecurrentClassifier(ClassifierMixin, BaseRecurrent):
         missing: str = "error",
         dtype: str = "float32",
         device: str = "auto",
+        engine: str = "auto",
         callbacks: Any = None,
         net_params: dict[str, Any] | None = None,
         random_state: Any = None,
@@ -88,6 +89,7 @@ class BaseRecurrentClassifier(ClassifierMixin, BaseRecurrent):
         self.missing = missing
         self.dtype = dtype
         self.device = device
+        self.engine = engine
         self.callbacks = callbacks
         self.net_params = net_params
         self.random_state = random_state
@@ -463,6 +465,10 @@ class RNNClassifier(BaseRecurrentClassifier):
     device : str, default="auto"
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
         "cuda" if there is one and else "cpu".
+    engine : {"auto", "torch", "native"}, default="auto"
+        What computes the layers: torch's modules, the compiled ones of this package,
+        which need a CPU, or those where they can and torch's elsewhere. Results are the
+        same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules (with
         ``lr_schedule="constant"``). They see targets as the network does: scaled, or
@@ -603,6 +609,10 @@ class LSTMClassifier(BaseRecurrentClassifier):
     device : str, default="auto"
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
         "cuda" if there is one and else "cpu".
+    engine : {"auto", "torch", "native"}, default="auto"
+        What computes the layers: torch's modules, the compiled ones of this package,
+        which need a CPU, or those where they can and torch's elsewhere. Results are the
+        same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules (with
         ``lr_schedule="constant"``). They see targets as the network does: scaled, or
@@ -755,6 +765,10 @@ class GRUClassifier(BaseRecurrentClassifier):
     device : str, default="auto"
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
         "cuda" if there is one and else "cpu".
+    engine : {"auto", "torch", "native"}, default="auto"
+        What computes the layers: torch's modules, the compiled ones of this package,
+        which need a CPU, or those where they can and torch's elsewhere. Results are the
+        same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules (with
         ``lr_schedule="constant"``). They see targets as the network does: scaled, or

@@ -101,7 +101,7 @@ def cell_of(layer: Layer) -> str:
 def weights_of(layer: Layer) -> Weights:
     """Weights of a layer of torch."""
     named = layer._parameters  # the dict: attributes of modules are looked up slowly
-    return Weights(*(cast("Tensor", named[name]) for name in WEIGHTS))
+    return Weights(*(cast("Tensor", named[name]).contiguous() for name in WEIGHTS))
 
 
 # --- compiled ------------------------------------------------------------------------

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
+from skrnn._devices import check_memory, plain_torch
 from skrnn._layers import Engine, Layer, advance_layer, read_layer
 
 __all__ = ["Dropout", "RecurrentEncoder", "SequenceModule", "aligned_copy"]
-__all__ += ["draw_parameters", "set_generator"]
+__all__ += ["copy_module", "draw_parameters", "make_module", "set_generator"]
 
 Cell = Literal["rnn", "lstm", "gru"]
 Pooling = Literal["last", "mean", "max", "concat", "attention"]
@@ -337,3 +339,28 @@ def blocks(size: int, new_size: int, total: int) -> Tensor:
 def round_up(size: int, multiple: int = ALIGNMENT) -> int:
     """Round a size up to a multiple."""
     return -(-size // multiple) * multiple
+
+
+def make_module(config: dict[str, Any], seed: int) -> SequenceModule:
+    """Build a module with weights drawn from ``seed``, if it fits into memory."""
+    dtype = getattr(torch, config["dtype"])
+    check_memory(count_weights(config), dtype.itemsize)
+    module = SequenceModule(**{**config, "dtype": dtype})
+    with plain_torch(torch.device("cpu")):
+        module.initialize(torch.Generator().manual_seed(seed))
+    return module
+
+
+def copy_module(module: SequenceModule, config: dict[str, Any]) -> SequenceModule:
+    """Copy a fitted module to train it further, if ``config`` still describes it."""
+    old = {**module.config, "dtype": str(module.config["dtype"]).split(".")[1]}
+    for name, value in config.items():
+        if name != "engine" and value != old[name]:
+            raise ValueError(
+                f"The fitted network has {name}={old[name]!r}, now {name}="
+                f"{value!r}: to train it further, keep {name}; to begin anew, use "
+                "warm_start=False and fit."
+            )
+    copied = copy.deepcopy(module)
+    copied.config["engine"] = copied.encoder.engine = config["engine"]
+    return copied

@@ -38,6 +38,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "missing": [StrOptions({"error", "mask"})],
     "dtype": [StrOptions({"float32", "float64"})],
     "device": [str],
+    "engine": [StrOptions({"auto", "torch", "native"})],
     "callbacks": [list, tuple, None],
     "net_params": [dict, None],
     "random_state": ["random_state", Generator],

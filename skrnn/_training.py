@@ -1,4 +1,4 @@
-"""Train a module: settings, loop, guard, plain state. The only skorch file."""
+"""Train a module: loop, guard, plain state. The only skorch file."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import re
 import sys
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -30,75 +30,36 @@ from skorch.utils import TeeGenerator
 from torch import Tensor, nn
 
 from skrnn._batches import StepDataset
-from skrnn._devices import check_batch_memory, check_memory, plain_torch
+from skrnn._devices import check_batch_memory, plain_torch
 from skrnn._losses import make_loss
 from skrnn._modules import (
     SequenceModule,
     copy_weights,
     count_activations,
-    count_weights,
     set_generator,
     weights_are_finite,
 )
 from skrnn._native import reused_memory
 from skrnn._optimizers import OPTIMIZERS, SCHEDULES, Factor, optimizer_params
+from skrnn._settings import (
+    Dataset,
+    DivergenceError,
+    Kind,
+    NonFiniteError,
+    Settings,
+    StopTraining,
+)
 from skrnn._training_set import TrainingSet
 
-__all__ = ["Dataset", "DivergenceError", "Net", "Settings", "copy_module", "dump_net"]
-__all__ += ["fit_module", "load_net", "make_module", "plain_epoch"]
+__all__ = ["Net", "dump_net", "fit_module", "load_net", "plain_epoch"]
 
-Kind = Literal["numbers", "classes", "labels"]
 NONLINEARITIES = {
     "numbers": None,
     "classes": partial(torch.softmax, dim=1),
     "labels": torch.sigmoid,
 }
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to train, in the words of the estimators."""
-
-    loss: Any
-    optimizer: Any
-    lr: float
-    lr_schedule: str
-    weight_decay: float
-    max_grad_norm: float | None
-    max_epochs: int
-    batch_size: int
-    device: torch.device
-    verbose: int
-    callbacks: Any
-    net_params: dict[str, Any] | None
-    kind: Kind = "numbers"  # what the targets are
-    patience: int | None = None  # epochs; None never stops early
-    seeds: list[int] = field(default_factory=list)  # weights, dropout, shuffling
-
-
 USABLE: dict[str, Any] = {"loss": "squared_error", "lr": 1e-3, "weight_decay": 0.0}
 USABLE |= {"batch_size": 1, "verbose": 0, "net_params": None}
-
-
-class Dataset(Protocol):
-    """What knows how to cut its batches: ({inputs, "weights"}, targets)."""
-
-    def iterator(
-        self, batch_size: int, generator: np.random.Generator | None = None
-    ) -> Any:
-        """Make what gives the batches of one epoch; shuffled with a generator."""
-
-
-class StopTraining(Exception):  # no error: early stopping is done
-    """An EarlyStopping callback has seen enough; raised inside the loop only."""
-
-
-class NonFiniteError(ArithmeticError):
-    """The loss is NaN or infinite; raised inside the loop only."""
-
-
-class DivergenceError(ValueError):
-    """Training diverged before any epoch ended well."""
 
 
 class Net(NeuralNet):
@@ -459,16 +420,6 @@ def warn_if_diverged(net: Net, guard: FiniteGuard, settings: Settings) -> None:
         )
 
 
-def make_module(config: dict[str, Any], seed: int) -> SequenceModule:
-    """Build a module with weights drawn from ``seed``, if it fits into memory."""
-    dtype = getattr(torch, config["dtype"])
-    check_memory(count_weights(config), dtype.itemsize)
-    module = SequenceModule(**{**config, "dtype": dtype})
-    with plain_torch(torch.device("cpu")):
-        module.initialize(torch.Generator().manual_seed(seed))
-    return module
-
-
 def dump_net(net: Net) -> dict[str, Any]:
     """Describe a fitted net by numbers, strings and numpy arrays."""
     module = net.sequence_module
@@ -531,16 +482,3 @@ def set_moments(net: Net, kind: str, moments: dict[int, dict[str, Any]]) -> None
     if moments and type(net.optimizer_).__name__ == kind:
         groups = net.optimizer_.state_dict()["param_groups"]
         net.optimizer_.load_state_dict({"state": moments, "param_groups": groups})
-
-
-def copy_module(module: SequenceModule, config: dict[str, Any]) -> SequenceModule:
-    """Copy a fitted module to train it further, if ``config`` still describes it."""
-    old = {**module.config, "dtype": str(module.config["dtype"]).split(".")[1]}
-    for name, value in config.items():
-        if value != old[name]:
-            raise ValueError(
-                f"The fitted network has {name}={old[name]!r}, now {name}="
-                f"{value!r}: to train it further, keep {name}; to begin anew, use "
-                "warm_start=False and fit."
-            )
-    return copy.deepcopy(module)

@@ -14,6 +14,7 @@ FILES = sorted(HOME.rglob("*.py"))
 LAYERS = [  # a file may import only from lines above its own
     {"native.__init__", "native.build", "_native"},
     {"_params", "_sequences", "_layers", "_losses", "_devices", "_optimizers"},
+    {"_settings"},
     {"_frames", "_missing", "_training_set", "_modules", "datasets"},
     {"_running"},
     {"_inputs", "_windows", "_batches", "_labels", "_checks_data"},
@@ -45,6 +46,7 @@ DOORS = {  # the files that may import an outside library
         "_native",
         "_optimizers",
         "_running",
+        "_settings",
         "_training",
         "forecasting._autoregressive",
         "forecasting._heads",

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skrnn._devices import check_memory
+from skrnn._layers import Engine
 from skrnn._modules import Dropout, RecurrentEncoder, draw_parameters
 from skrnn.forecasting._heads import Point, make_head
 from skrnn.forecasting._levels import RATES
@@ -95,6 +96,7 @@ class AutoregressiveModule(nn.Module):
         num_layers: int,
         dropout: float,
         dtype: str,
+        engine: Engine = "auto",
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
@@ -109,12 +111,13 @@ class AutoregressiveModule(nn.Module):
             "num_layers": num_layers,
             "dropout": dropout,
             "dtype": dtype,
+            "engine": engine,
         }
         kind = getattr(torch, dtype)
         self.distribution = make_head(loss)
         n_inputs = n_columns * (n_candidates + 2) + 1 + n_extras
         self.encoder = RecurrentEncoder(
-            cell, n_inputs, hidden_size, num_layers, False, dropout, kind
+            cell, n_inputs, hidden_size, num_layers, False, dropout, kind, engine
         )
         self.dropout = Dropout(dropout)
         n_read = n_columns * n_candidates + n_extras + 2

@@ -43,8 +43,8 @@ LOSSES |= {"huber", "squared_error", "absolute_error"}
 COUNTS = {"negative_binomial", "poisson"}
 SHARED = {"hidden_size", "num_layers", "dropout", "lr", "lr_schedule", "optimizer"}
 SHARED |= {"weight_decay", "max_grad_norm", "max_epochs", "batch_size"}
-SHARED |= {"early_stopping", "n_iter_no_change", "dtype", "device", "callbacks"}
-SHARED |= {"net_params", "random_state", "verbose"}
+SHARED |= {"early_stopping", "n_iter_no_change", "dtype", "device", "engine"}
+SHARED |= {"callbacks", "net_params", "random_state", "verbose"}
 _COUNT = Interval(Integral, 1, None, closed="left")
 
 
@@ -117,6 +117,7 @@ class BaseRecurrentForecaster(BaseForecaster):
         n_iter_no_change: int = 10,
         dtype: str = "float32",
         device: str = "auto",
+        engine: str = "auto",
         callbacks: Any = None,
         net_params: dict[str, Any] | None = None,
         random_state: Any = None,
@@ -145,6 +146,7 @@ class BaseRecurrentForecaster(BaseForecaster):
         self.n_iter_no_change = n_iter_no_change
         self.dtype = dtype
         self.device = device
+        self.engine = engine
         self.callbacks = callbacks
         self.net_params = net_params
         self.random_state = random_state
@@ -404,6 +406,7 @@ class BaseRecurrentForecaster(BaseForecaster):
             "num_layers": int(self.num_layers),
             "dropout": float(self.dropout),
             "dtype": self.dtype,
+            "engine": self.engine,
         }
         past = list(range(n_extras - self.exogenous_.n_past, n_extras))
         frequency, _ = frequency_of(series[0].index)
@@ -418,7 +421,8 @@ class BaseRecurrentForecaster(BaseForecaster):
         lr: float,
         validate: bool,
     ) -> Any:
-        from skrnn._training import Settings
+        from skrnn._layers import check_engine
+        from skrnn._settings import Settings
         from skrnn.forecasting._learning import train
         from skrnn.forecasting._network import History
 
@@ -438,6 +442,7 @@ class BaseRecurrentForecaster(BaseForecaster):
             patience=self.n_iter_no_change if validate else None,
             seeds=spawn_seeds(self.random_state, 3, len(network.history)),
         )
+        check_engine(self.engine, settings.device)
         pairs = zip(series, extras, strict=True)
         histories = [  # in an order of their own: that of the panel changes nothing
             History(each.values, extra)

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from skrnn._devices import plain_torch
-from skrnn._training import DivergenceError, Settings, fit_module, plain_epoch
+from skrnn._settings import DivergenceError, Settings
+from skrnn._training import fit_module, plain_epoch
 from skrnn.forecasting._autoregressive import (
     N_ERRORS,
     AutoregressiveModule,

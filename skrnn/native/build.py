@@ -61,7 +61,7 @@ def compile_layers(folder: Path) -> Path | None:
     return None
 
 
-class CustomBuildHook(BuildHookInterface):  # type: ignore[misc]  # hatchling has no types
+class CustomBuildHook(BuildHookInterface):
     """Put the library into the wheel, and the platform into the wheel's name."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
