@@ -421,9 +421,8 @@ class BaseRecurrentForecaster(BaseForecaster):
         lr: float,
         validate: bool,
     ) -> Any:
-        from skrnn._layers import check_engine
         from skrnn._settings import Settings
-        from skrnn.forecasting._learning import train
+        from skrnn.forecasting._learning import own_loss, train
         from skrnn.forecasting._network import History
 
         settings = Settings(
@@ -442,7 +441,6 @@ class BaseRecurrentForecaster(BaseForecaster):
             patience=self.n_iter_no_change if validate else None,
             seeds=spawn_seeds(self.random_state, 3, len(network.history)),
         )
-        check_engine(self.engine, settings.device)
         pairs = zip(series, extras, strict=True)
         histories = [  # in an order of their own: that of the panel changes nothing
             History(each.values, extra)
@@ -532,8 +530,3 @@ class BaseRecurrentForecaster(BaseForecaster):
             {**quick, "loss": "huber", "sp": (3, 5), "log": False, "horizon": 2},
             {**quick, "strategy": "direct", "loss": "normal", "horizon": 3},
         ]
-
-
-def own_loss(outputs: Any, targets: Any) -> Any:
-    """Take what the module gives, which is the loss of each window."""
-    return outputs

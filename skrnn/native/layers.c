@@ -24,7 +24,7 @@
 #define ABI 1 /* changes with the meaning of Task or of a function */
 
 enum { RNN, LSTM, GRU };
-enum { TILE = 32, CHUNK = 128 }; /* sequences; steps whose weight gradients are summed */
+enum { TILE = 32, CHUNK = 32 }; /* sequences; steps whose weight gradients are summed */
 
 typedef struct {
     int64_t cell, target, is_double, n_rows, n_steps, n_inputs, n_hidden, reverse;
