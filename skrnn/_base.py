@@ -19,7 +19,7 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from skrnn._missing import fill_values, mask_missing
+from skrnn._missing import fill_values, mask_missing, mask_step
 from skrnn._params import CONSTRAINTS, check_skorch_params, spawn_seeds
 from skrnn._sequences import Sequences
 from skrnn._training_set import (
@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # torch is loaded by the first fit
     from skrnn._modules import SequenceModule
     from skrnn._running import Part
     from skrnn._settings import Kind, Settings
+    from skrnn._streaming import Stepper, StreamState
     from skrnn._training import Net
 
 __all__ = ["BaseRecurrent", "fresh_callbacks"]
@@ -129,6 +130,69 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         """
         return self._fitted()._run(X, "embedding")
 
+    def initial_state(self, n_sequences: int = 1) -> StreamState:
+        """Begin to read sequences step by step.
+
+        Parameters
+        ----------
+        n_sequences : int, default=1
+            How many sequences are read side by side.
+
+        Returns
+        -------
+        state : StreamState
+            Where they stand before their first step: a tuple of numpy arrays, which
+            can be copied, pickled and sent elsewhere.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was fitted yet.
+        ValueError
+            If the network is bidirectional: it reads each sequence from its end, too.
+        """
+        return self._stepper().initial_state(n_sequences)
+
+    def step(self, x: Any, state: StreamState) -> tuple[NDArray[Any], StreamState]:
+        """Read one more step of each sequence, as it comes from a live source.
+
+        Costs the same however long a sequence has become. Runs on the CPU.
+
+        Parameters
+        ----------
+        x : array of shape (n_sequences, n_features)
+            The next step of each sequence.
+        state : StreamState
+            What ``initial_state`` or the last ``step`` gave. It is left as it is.
+
+        Returns
+        -------
+        output : ndarray of shape (n_sequences,) or (n_sequences, n_outputs)
+            What the steps read so far predict: what ``predict`` of a regressor and
+            ``predict_proba`` of a classifier say of them.
+        state : StreamState
+            Where the sequences stand now.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was fitted yet.
+        ValueError
+            If x has another shape, values that are missing (unless
+            ``missing="mask"``) or infinite, the state is not of this network, or the
+            network is bidirectional.
+        TypeError
+            If the state is something else.
+        """
+        fitted = draft_of(self)  # a fit in another thread changes self only
+        stepper = fitted._stepper()
+        stepper.check_state(state)
+        x = fitted._read_step(x, state, stepper.dtype)
+        if hasattr(fitted, "fill_values_"):
+            x, state = mask_step(x, state, fitted.fill_values_)
+        outputs, state = stepper.read(x, state)
+        return fitted._decode(outputs.astype(np.float64)), state
+
     @property
     def module_(self) -> SequenceModule:
         """The fitted network, a ``torch.nn.Module``."""
@@ -173,6 +237,10 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
     @abstractmethod
     def _n_module_outputs(self) -> int:
         """How many numbers the head gives."""
+
+    @abstractmethod
+    def _decode(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Turn outputs of the network into numbers or probabilities."""
 
     def _learn_class_weights(self, data: TrainingSet) -> None:
         """Learn factors of weights, from all that is trained on."""
@@ -394,6 +462,34 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         sequences = self._read_sequences(X, reset=False)
         results = run_module(self.module_, self._fill(sequences), part)
         return results.astype(np.float64)
+
+    def _stepper(self) -> Stepper:
+        """Give what reads single steps; it is kept with the network."""
+        from skrnn._streaming import stepper_of
+
+        if "net_" not in vars(self):
+            check_is_fitted(self)
+        return stepper_of(self.net_)
+
+    def _read_step(self, x: Any, state: StreamState, dtype: Any) -> NDArray[Any]:
+        """Check one step (n_sequences, n_features)."""
+        values = np.asarray(x, dtype=dtype)
+        expected = (state.hidden.shape[2], self._n_step_features)
+        if values.shape != expected:
+            raise ValueError(
+                f"x has shape {values.shape}, expected {expected}: one step of each "
+                "sequence, (n_sequences, n_features)."
+            )
+        bad = (
+            np.isinf(values) if hasattr(self, "fill_values_") else ~np.isfinite(values)
+        )
+        if bad.any():
+            row, feature = np.argwhere(bad)[0]
+            raise ValueError(
+                f"x holds {values[row, feature]} (sequence {row}, feature {feature}): "
+                "drop such values, or fit with missing='mask', which takes NaN."
+            )
+        return values
 
     # --- scikit-learn's and pickle's doors ------------------------------------------
 

@@ -178,11 +178,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             missing (unless ``missing="mask"``) or infinite.
         """
         fitted = self._fitted()
-        outputs = fitted._run(X)
-        probabilities: NDArray[np.float64] = (
-            expit(outputs) if fitted._multilabel else softmax(outputs, axis=1)
-        )
-        return probabilities
+        return fitted._decode(fitted._run(X))
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict logarithms of probabilities, precise also where they are tiny.
@@ -254,6 +250,12 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             )
         draft._partial_fit(X, y, sample_weight, classes)
         return self._adopt(draft)
+
+    def _decode(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        probabilities: NDArray[np.float64] = (
+            expit(outputs) if self._multilabel else softmax(outputs, axis=1)
+        )
+        return probabilities
 
     def _read_target(
         self, y: Any, weights: NDArray[np.float64], classes: Any

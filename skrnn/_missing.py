@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from skrnn._sequences import Sequences
 
-__all__ = ["fill_values", "mask_missing"]
+__all__ = ["fill_values", "mask_missing", "mask_step"]
 
 
 def fill_values(sequences: Sequences) -> NDArray[np.float64]:
@@ -44,3 +46,14 @@ def mask_missing(sequences: Sequences, fill: NDArray[np.float64]) -> Sequences:
         both[:, feature] = both[source, feature]
         both[:, n_features + feature] = missing
     return sequences.with_values(both)
+
+
+def mask_step(
+    x: NDArray[Any], state: Any, fill: NDArray[np.float64]
+) -> tuple[NDArray[Any], Any]:
+    """Do to one step what ``mask_missing`` does; the state keeps the last values."""
+    before = fill if state.filled is None else state.filled
+    missing = np.isnan(x)
+    filled = np.where(missing, before, x).astype(x.dtype)
+    both = np.concatenate([filled, missing], axis=1, dtype=x.dtype)
+    return both, state._replace(filled=filled)

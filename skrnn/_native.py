@@ -285,3 +285,53 @@ def empty(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
     loan = memory[start : start + n_bytes].view(Loan)
     weakref.finalize(loan, shelf.append, memory)
     return torch.from_numpy(loan).view(dtype).view(tuple(shape))
+
+
+# --- single steps ----------------------------------------------------------------
+
+
+class PackedLayer:
+    """One layer whose weights are packed once, to read one step at a time."""
+
+    def __init__(self, cell: str, weights: Weights) -> None:
+        self.cell = cell
+        self.weights = weights  # keeps them where they lie
+        self.packed: Tensor | None = None
+        library = load_library()
+        assert library is not None  # narrows the type only
+        self.forward = library.skrnn_forward
+        self.local = threading.local()  # tasks are changed by their calls
+
+    def read(self, n_rows: int, x: int, before: int, after: int) -> None:
+        """Read one step of ``n_rows`` sequences, given by addresses.
+
+        ``x`` holds (n_rows, n_features); ``before`` and ``after`` hold states: outputs
+        (n_rows, hidden_size) and then, of an LSTM, memory cells.
+        """
+        tasks: dict[Any, Any] = self.local.__dict__
+        if n_rows not in tasks:
+            tasks[n_rows] = self.task_for(n_rows)
+        task, memory, pointer, _ = tasks[n_rows]
+        task.x, task.h_0, task.h_n = x, before, after
+        task.outputs = after  # of one step, the same
+        if memory:
+            task.c_0, task.c_n = before + memory, after + memory
+        self.forward(pointer)
+
+    def task_for(self, n_rows: int) -> tuple[Task, int, Any, Tensor]:
+        """Prepare calls: task, bytes before memory cells, pointer to it, scratch."""
+        like = self.weights.w_hh.new_empty(n_rows, 1, self.weights.w_ih.shape[1])
+        sizes = sizes_of(self.cell, self.weights, like, False, 1)
+        packed_bytes, _, scratch_bytes, _ = bytes_of(sizes)
+        scratch = torch.empty(scratch_bytes, dtype=torch.uint8)
+        task = Task(*sizes, None, *map(place, self.weights))
+        task.scratch = scratch.data_ptr()
+        if self.packed is None:
+            packed = torch.empty(packed_bytes, dtype=torch.uint8)
+            task.packed = packed.data_ptr()
+            call("skrnn_pack", task)
+            self.packed = packed
+        task.packed = self.packed.data_ptr()
+        hidden_size = self.weights.w_hh.shape[1]
+        memory = n_rows * hidden_size * like.itemsize if self.cell == "lstm" else 0
+        return task, memory, ctypes.byref(task), scratch

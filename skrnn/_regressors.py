@@ -113,8 +113,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             missing (unless ``missing="mask"``) or infinite.
         """
         fitted = self._fitted()
-        outputs = fitted._run(X) * fitted.target_scale_ + fitted.target_loc_
-        return outputs[:, 0] if fitted._one_column else outputs
+        return fitted._decode(fitted._run(X))
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch at a constant learning rate.
@@ -147,6 +146,10 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         draft = draft_of(self)
         draft._partial_fit(X, y, sample_weight)
         return self._adopt(draft)
+
+    def _decode(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        numbers: NDArray[np.float64] = outputs * self.target_scale_ + self.target_loc_
+        return numbers[:, 0] if self._one_column else numbers
 
     def _read_target(
         self, y: Any, weights: NDArray[np.float64], classes: Any
