@@ -147,7 +147,7 @@ static int64_t padded_bytes(const Task *t) { /* of one vector of units */
 #undef VECTORS
 
 #define SET avx512
-#define TARGET __attribute__((target("avx512f,avx2,fma,prefer-vector-width=512")))
+#define TARGET __attribute__((target("avx512f,avx2,fma")))
 #define BYTES 64
 #define FORWARD_ROWS 4
 #define ROWS 4
@@ -233,7 +233,11 @@ void skrnn_backward(const Task *t) { CALL(backward, t); }
 #define I NAME(Integers)
 #define INLINE static inline __attribute__((always_inline)) TARGET
 #define IS_DOUBLE (sizeof(REAL) == 8)
+#ifdef __clang__
+#define EACH _Pragma("clang loop unroll(full)") for
+#else
 #define EACH _Pragma("GCC unroll 16") for
+#endif
 
 typedef REAL V __attribute__((vector_size(BYTES)));
 typedef REAL U __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
