@@ -7,7 +7,7 @@ and give the same numbers, up to rounding.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,8 @@ from torch.autograd.function import once_differentiable
 
 from skrnn._native import Read, Weights, is_available, run_backward, run_forward
 
-__all__ = ["Engine", "advance_layer", "check_engine", "read_layer", "reverse"]
+__all__ = ["Engine", "Outputs", "advance_layer", "check_engine", "read_layer"]
+__all__ += ["reverse"]
 
 Engine = Literal["auto", "torch", "native"]
 Layer = nn.RNN | nn.LSTM | nn.GRU
@@ -40,28 +41,40 @@ def check_engine(engine: str, device: torch.device) -> None:
         )
 
 
-def read_layer(
-    layers: Sequence[Layer], x: Tensor, lengths: Tensor | None, engine: Engine
-) -> tuple[Tensor, Tensor]:
-    """Read padded sequences by a layer for each direction: outputs, and the last ones.
+class Outputs(NamedTuple):
+    """What a layer makes of sequences, directions side by side."""
 
-    Outputs are (n, n_steps, n_directions * hidden_size); those at the padding mean
-    nothing. The last are (n, n_directions * hidden_size): of the second direction,
-    that at the first step.
+    all: Tensor  # (n, n_steps, n_directions * hidden_size); padding means nothing
+    last: Tensor  # (n, n_directions * hidden_size); of the second direction, the first
+    sums: Tensor | None  # over steps, where that cost next to nothing
+    maxima: Tensor | None
+
+
+def read_layer(
+    layers: Sequence[Layer],
+    x: Tensor,
+    lengths: Tensor | None,
+    engine: Engine,
+    pool: bool = False,
+) -> Outputs:
+    """Read padded sequences by a layer for each direction.
+
+    With ``pool``, the compiled layers sum the outputs up as they come.
     """
     if is_native(engine, layers[0], x):
-        outputs, last, _ = read_natively(layers, x, None, None, lengths)
-        return outputs, last
+        found = read_natively(layers, x, None, None, lengths, pool)
+        return Outputs(found[0], found[1], *found[3:5])
     outputs, _ = run_torch(layers[0], x, None)
     if lengths is None:
         last = outputs[:, -1]
     else:
         last = outputs[torch.arange(len(outputs), device=x.device), lengths - 1]
     if len(layers) == 1:
-        return outputs, last
+        return Outputs(outputs, last, None, None)
     back, _ = run_torch(layers[1], reverse(x, lengths), None)
     back = reverse(back, lengths)
-    return torch.cat([outputs, back], dim=2), torch.cat([last, back[:, 0]], dim=1)
+    last = torch.cat([last, back[:, 0]], dim=1)
+    return Outputs(torch.cat([outputs, back], dim=2), last, None, None)
 
 
 def advance_layer(
@@ -70,7 +83,7 @@ def advance_layer(
     """Read on from a state, (n, hidden_size) for the output and for the memory cell."""
     if is_native(engine, layer, x):
         h_0, c_0 = state if len(state) == 2 else (state[0], None)
-        outputs, h_n, c_n = read_natively([layer], x, h_0, c_0, None)
+        outputs, h_n, c_n, *_ = read_natively([layer], x, h_0, c_0, None)
         return outputs, (h_n,) if c_n is None else (h_n, c_n)
     return run_torch(layer, x, state)
 
@@ -113,18 +126,19 @@ def read_natively(
     h_0: Tensor | None,
     c_0: Tensor | None,
     lengths: Tensor | None,
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Read sequences by the library, with gradients where they are asked for."""
+    pool: bool = False,
+) -> Sequence[Any]:
+    """Give a ``Read`` without its last two, with gradients where they are wanted."""
     cell, weights = cell_of(layers[0]), [weights_of(layer) for layer in layers]
     x = x.contiguous()
     h_0, c_0 = (part if part is None else part.contiguous() for part in (h_0, c_0))
     if torch.is_grad_enabled():
         flat = [weight for each in weights for weight in each]
-        found: tuple[Tensor, Tensor, Tensor | None] = NativeFunction.apply(  # type: ignore[no-untyped-call]
-            cell, lengths, x, h_0, c_0, *flat
+        found: Sequence[Any] = NativeFunction.apply(  # type: ignore[no-untyped-call]
+            cell, pool, lengths, x, h_0, c_0, *flat
         )
         return found
-    return run_forward(cell, weights, x, h_0, c_0, lengths)[:3]
+    return run_forward(cell, weights, x, h_0, c_0, lengths, pool)[:5]
 
 
 class NativeFunction(torch.autograd.Function):
@@ -134,38 +148,45 @@ class NativeFunction(torch.autograd.Function):
     def forward(
         ctx: Any,
         cell: str,
+        pool: bool,
         lengths: Tensor | None,
         x: Tensor,
         h_0: Tensor | None,
         c_0: Tensor | None,
         *weights: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Give outputs and last states."""
+    ) -> Any:
+        """Give a ``Read`` without its last two."""
         directions = [Weights(*weights[i : i + 4]) for i in range(0, len(weights), 4)]
         keep = any(ctx.needs_input_grad)
-        read = run_forward(cell, directions, x, h_0, c_0, lengths, keep)
+        read = run_forward(cell, directions, x, h_0, c_0, lengths, pool, keep)
         if keep:
             ctx.cell = cell
             ctx.set_materialize_grads(False)
             ctx.save_for_backward(
-                lengths, x, h_0, c_0, *weights, read.outputs, *read.reserves
+                lengths,
+                x,
+                h_0,
+                c_0,
+                read.outputs,
+                read.places,
+                *weights,
+                *read.reserves,
             )
-        return read[:3]
+        return read[:5]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> Any:
         """Give gradients of everything that has some."""
-        lengths, x, h_0, c_0, *rest = ctx.saved_tensors
-        n_directions = len(rest) // 5  # four weights and a reserve, and the outputs
-        weights, outputs = rest[: 4 * n_directions], rest[4 * n_directions]
-        directions = [Weights(*weights[i : i + 4]) for i in range(0, len(weights), 4)]
-        read = Read(outputs, outputs, None, rest[4 * n_directions + 1 :])
-        wanted = ctx.needs_input_grad[2:5]
+        lengths, x, h_0, c_0, outputs, places, *rest = ctx.saved_tensors
+        n_weights = len(rest) // 5 * 4  # four weights and a reserve for each direction
+        directions = [Weights(*rest[i : i + 4]) for i in range(0, n_weights, 4)]
+        read = Read(outputs, outputs, None, None, None, places, rest[n_weights:])
+        wanted = ctx.needs_input_grad[3:6]
         found = run_backward(
             ctx.cell, directions, x, h_0, c_0, lengths, read, grads, wanted
         )
-        return None, None, *found
+        return None, None, None, *found
 
 
 # --- torch ---------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from skrnn._devices import check_memory, plain_torch
-from skrnn._layers import Engine, Layer, advance_layer, read_layer
+from skrnn._layers import Engine, Layer, Outputs, advance_layer, read_layer
 
 __all__ = ["Dropout", "RecurrentEncoder", "SequenceModule", "aligned_copy"]
 __all__ += ["copy_module", "draw_parameters", "make_module", "set_generator"]
@@ -93,22 +93,22 @@ class RecurrentEncoder(nn.Module):
 
         Without ``lengths``, no sequence has padding.
         """
-        return self.read(x, lengths)[0]
+        return self.read(x, lengths).all
 
-    def read(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Read sequences: outputs of all steps, and the last (n, output_size).
-
-        The last output of a second direction is that at the first step.
-        """
-        last = x
+    def read(
+        self, x: Tensor, lengths: Tensor | None = None, pool: bool = False
+    ) -> Outputs:
+        """Read sequences: what the last layer makes of them."""
         for index, layer in enumerate(self.forward_layers):
             if index > 0:
                 x = self.dropout(x)
             layers = [cast("Layer", layer)]
             if self.backward_layers is not None:
                 layers.append(cast("Layer", self.backward_layers[index]))
-            x, last = read_layer(layers, x, lengths, self.engine)
-        return x, last
+            at_end = pool and layer is self.forward_layers[-1]
+            outputs = read_layer(layers, x, lengths, self.engine, at_end)
+            x = outputs.all
+        return outputs
 
     def initial_state(self, n_sequences: int) -> Tensor:
         """Zeros of shape (num_layers, 1 or 2, n_sequences, hidden_size).
@@ -209,20 +209,24 @@ class SequenceModule(nn.Module):
 
     def embed(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Map (n_sequences, n_steps, n_features) to (n_sequences, embedding_size)."""
-        outputs, last = self.encoder.read(x, lengths)
+        pool = self.pooling in ("mean", "max", "concat")
+        outputs, last, sums, maxima = self.encoder.read(x, lengths, pool)
         if self.pooling == "last":
             return last
         if self.attention is not None:
             scores = mask(self.attention(outputs), lengths, -math.inf)
             return (outputs * torch.softmax(scores, dim=1)).sum(dim=1)
-        n_steps = x.shape[1] if lengths is None else lengths[:, None]
-        mean = mask(outputs, lengths, 0.0).sum(dim=1) / n_steps
-        if self.pooling == "mean":
-            return mean
-        maximum = mask(outputs, lengths, -math.inf).amax(dim=1)
+        if self.pooling != "max":
+            if sums is None:
+                sums = mask(outputs, lengths, 0.0).sum(dim=1)
+            mean = sums / (x.shape[1] if lengths is None else lengths[:, None])
+            if self.pooling == "mean":
+                return mean
+        if maxima is None:  # by max and not amax, whose gradients take longer
+            maxima = mask(outputs, lengths, -math.inf).max(dim=1).values
         if self.pooling == "max":
-            return maximum
-        return torch.cat([last, mean, maximum], dim=1)
+            return maxima
+        return torch.cat([last, mean, maxima], dim=1)
 
     @torch.no_grad()
     def initialize(self, generator: torch.Generator) -> None:

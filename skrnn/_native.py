@@ -24,13 +24,13 @@ __all__ = ["Read", "Weights", "is_available", "reused_memory", "run_backward"]
 __all__ += ["run_forward"]
 
 FOLDER = Path(__file__).parent / "native"
-ABI = 1  # of layers.c
+ABI = 2  # of layers.c
 CELLS = {"rnn": 0, "lstm": 1, "gru": 2}
 TARGETS = ("baseline", "avx2", "avx512")
 SIZES = "cell target is_double n_rows n_steps n_inputs n_hidden reverse stride"
 POINTERS = """lengths w_ih w_hh b_ih b_hh packed
-x h_0 c_0 outputs h_n c_n reserve scratch
-grad_outputs grad_h_n grad_c_n grad_x grad_h_0 grad_c_0
+x h_0 c_0 outputs h_n c_n sums maxima places reserve scratch
+grad_outputs grad_h_n grad_c_n grad_sums grad_maxima grad_x grad_h_0 grad_c_0
 grad_w_ih grad_w_hh grad_b_ih grad_b_hh"""
 SMALL = 2**20  # bytes, below which an allocator reuses memory by itself
 ALIGNMENT = 64  # bytes
@@ -62,6 +62,9 @@ class Read(NamedTuple):
     outputs: Tensor  # (n, n_steps, n_directions * hidden_size), zero after the end
     h_n: Tensor  # (n, n_directions * hidden_size), after the last step of each
     c_n: Tensor | None  # of an LSTM
+    sums: Tensor | None  # over steps, (n, n_directions * hidden_size), if asked for
+    maxima: Tensor | None
+    places: Tensor | None  # steps that have the maxima, in the order of reading
     reserves: list[Tensor]  # what the backward pass of each direction needs
 
 
@@ -141,20 +144,25 @@ def run_forward(
     h_0: Tensor | None = None,
     c_0: Tensor | None = None,
     lengths: Tensor | None = None,
+    pool: bool = False,
     keep: bool = False,
 ) -> Read:
     """Read sequences (n, n_steps, n_features) of one number type, contiguous.
 
     The second of two directions reads each sequence from its end. ``h_0`` and ``c_0``
-    (n, hidden_size) are for one direction; None stands for zeros. With ``keep`` the
-    backward pass is possible.
+    (n, hidden_size) are for one direction; None stands for zeros. With ``pool`` outputs
+    are summed up, too; with ``keep`` the backward pass is possible.
     """
     n_rows, n_steps, _ = x.shape
     hidden_size = directions[0].w_hh.shape[1]
     width = len(directions) * hidden_size
     outputs = empty((n_rows, n_steps, width), x.dtype)
-    h_n = x.new_empty(n_rows, width)
+    h_n, sums, maxima, places = (
+        x.new_empty(n_rows, width) if wanted else None
+        for wanted in (True, pool, pool, pool)
+    )
     c_n = x.new_empty(n_rows, width) if cell == "lstm" else None
+    assert h_n is not None  # narrows the type only
     reserves = []
     for index, weights in enumerate(directions):
         sizes = sizes_of(cell, weights, x, index == 1, len(directions))
@@ -173,13 +181,16 @@ def run_forward(
             place(outputs, index * hidden_size),
             place(h_n, index * hidden_size),
             place(c_n, index * hidden_size),
+            place(sums, index * hidden_size),
+            place(maxima, index * hidden_size),
+            place(places, index * hidden_size),
             place(reserve),
             scratch.data_ptr(),
         )
         call("skrnn_pack", task)
         call("skrnn_forward", task)
         reserves += [] if reserve is None else [reserve]
-    return Read(outputs, h_n, c_n, reserves)
+    return Read(outputs, h_n, c_n, sums, maxima, places, reserves)
 
 
 def run_backward(
@@ -195,10 +206,10 @@ def run_backward(
 ) -> tuple[Tensor | None, ...]:
     """Gradients of x, h_0 and c_0 where ``wanted``, and of all weights.
 
-    ``grads`` are those of outputs, h_n and c_n; None stands for zeros.
+    ``grads`` are those of the first five of ``read``; None stands for zeros.
     """
     hidden_size = directions[0].w_hh.shape[1]
-    of_outputs, of_h_n, of_c_n = (g if g is None else g.contiguous() for g in grads)
+    grads = [grad if grad is None else grad.contiguous() for grad in grads]
     total_x: Tensor | None = None
     grad_h = x.new_empty(len(x), hidden_size) if wanted[1] else None
     grad_c = x.new_empty(len(x), hidden_size) if wanted[2] else None
@@ -219,11 +230,12 @@ def run_backward(
             place(read.outputs, index * hidden_size),
             None,
             None,
+            None,
+            None,
+            place(read.places, index * hidden_size),
             read.reserves[index].data_ptr(),
             scratch.data_ptr(),
-            place(of_outputs, index * hidden_size),
-            place(of_h_n, index * hidden_size),
-            place(of_c_n, index * hidden_size),
+            *(place(grad, index * hidden_size) for grad in grads),
             place(grad_x),
             place(grad_h),
             place(grad_c),

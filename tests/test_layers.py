@@ -81,7 +81,7 @@ def test_reading_on_is_reading_at_once(cell, engine):
     layer = LAYERS[cell](3, 8, batch_first=True)
     x, zeros = torch.randn(4, 9, 3), torch.zeros(4, 8)
     state = (zeros, zeros) if cell == "lstm" else (zeros,)
-    whole, _ = read_layer([layer], x, None, engine)
+    whole = read_layer([layer], x, None, engine).all
     first, state = advance_layer(layer, x[:, :4], state, engine)
     second, state = advance_layer(layer, x[:, 4:], state, engine)
     torch.testing.assert_close(torch.cat([first, second], dim=1), whole)

@@ -70,14 +70,18 @@ def read_one_by_one(layers: Any, x: Tensor, lengths: Any, h_0: Any, c_0: Any):
         all_h.append(torch.cat(hs, dim=1))
         all_c.append(torch.cat(cs, dim=1))
     c_n = torch.cat(all_c) if isinstance(layers[0], nn.LSTM) else None
-    return torch.cat(all_outputs), torch.cat(all_h), c_n
+    outputs = torch.cat(all_outputs)
+    pairs = list(zip(outputs, lengths, strict=True))
+    sums = torch.stack([output[:n].sum(0) for output, n in pairs])
+    maxima = torch.stack([output[:n].amax(0) for output, n in pairs])
+    return outputs, torch.cat(all_h), c_n, sums, maxima
 
 
 def read_natively(layers: Any, x: Tensor, lengths: Any, h_0: Any, c_0: Any):
     cell = layers[0].mode.split("_")[0].lower()
     flat = [weight for layer in layers for weight in weights_of(layer)]
     lengths = None if lengths is None else torch.tensor(lengths)
-    return NativeFunction.apply(cell, lengths, x, h_0, c_0, *flat)
+    return NativeFunction.apply(cell, True, lengths, x, h_0, c_0, *flat)
 
 
 def assert_same(cell, sizes, lengths, with_state, dtype, n_directions=1, random=0):
@@ -94,6 +98,8 @@ def assert_same(cell, sizes, lengths, with_state, dtype, n_directions=1, random=
     every = [n_steps] * n_rows if lengths is None else lengths
     want = read_one_by_one(layers, x, every, h_0, c_0)
     got = read_natively(layers, x, lengths, h_0, c_0)
+    n = torch.tensor(every)[:, None]  # sums become means, which are of unit size
+    want, got = ((*each[:3], each[3] / n, each[4]) for each in (want, got))
     exact = dtype == torch.float64
     parts = [(a, b) for a, b in zip(want, got, strict=True) if a is not None]
     for a, b in parts:
@@ -190,7 +196,7 @@ def test_gradients_are_those_of_finite_differences(cell):
     weights = [w.detach().requires_grad_() for w in layer.parameters()]
 
     def read(*inputs):
-        outputs = NativeFunction.apply(cell, lengths, *inputs)
+        outputs = NativeFunction.apply(cell, True, lengths, *inputs)
         return tuple(part for part in outputs if part is not None)
 
     assert torch.autograd.gradcheck(read, (x, h_0, c_0, *weights))
@@ -233,7 +239,9 @@ def test_threads_give_the_same_to_the_bit(cell):
 
     def gradients(_):
         copies = [w.detach().clone().requires_grad_() for w in layer.parameters()]
-        outputs, h_n, _ = NativeFunction.apply(cell, None, x, None, None, *copies)
+        outputs, h_n, *_ = NativeFunction.apply(
+            cell, False, None, x, None, None, *copies
+        )
         with reused_memory():
             return torch.autograd.grad(outputs.square().sum() + h_n.sum(), copies)
 
@@ -294,11 +302,11 @@ def test_a_kept_graph_survives_what_comes_after(cell):
     (layer,) = make_layers(cell, 4, 64, dtype=torch.float32)
     x = torch.randn(64, 100, 4, requires_grad=True)
     with reused_memory():
-        outputs, _, _ = read_natively([layer], x, None, None, None)
+        outputs, *_ = read_natively([layer], x, None, None, None)
         total = outputs.square().sum()
         first = torch.autograd.grad(total, x, retain_graph=True)[0].clone()
         for _ in range(3):
-            others, _, _ = read_natively([layer], x * 2, None, None, None)
+            others, *_ = read_natively([layer], x * 2, None, None, None)
             torch.autograd.grad(others.sum(), x)
         assert torch.equal(torch.autograd.grad(total, x)[0], first)
 
@@ -405,5 +413,5 @@ def test_inputs_and_weights_may_be_views():
     want = layer(x)[0]
     turned = layer.weight_hh_l0.detach().mT.contiguous().mT
     layer.weight_hh_l0 = nn.Parameter(turned)
-    got = read_layer([layer], x, None, "native")[0]
+    got = read_layer([layer], x, None, "native").all
     torch.testing.assert_close(got, want, rtol=0, atol=1e-6)

@@ -21,7 +21,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define ABI 1 /* changes with the meaning of Task or of a function */
+#define ABI 2 /* changes with the meaning of Task or of a function */
 
 enum { RNN, LSTM, GRU };
 enum { TILE = 32, CHUNK = 32 }; /* sequences; steps whose weight gradients are summed */
@@ -37,9 +37,13 @@ typedef struct {
     const void *h_0, *c_0;  /* n_rows times n_hidden, or NULL: zeros */
     void *outputs;          /* n_rows * n_steps times n_hidden; zero after a row's end */
     void *h_n, *c_n;        /* n_rows times n_hidden */
+    /* of the outputs of each row: sum, maximum and the step (of reading) that has it;
+       n_rows times n_hidden, or all NULL: not wanted */
+    void *sums, *maxima, *places;
     void *reserve;          /* what backward needs, or NULL */
     void *scratch;          /* holds nothing between calls */
     const void *grad_outputs, *grad_h_n, *grad_c_n; /* or NULL: zeros */
+    const void *grad_sums, *grad_maxima;            /* or NULL: zeros */
     void *grad_x;                                   /* or NULL: not wanted */
     void *grad_h_0, *grad_c_0;                      /* or NULL: not wanted */
     void *grad_w_ih, *grad_w_hh, *grad_b_ih, *grad_b_hh;
@@ -187,8 +191,8 @@ void skrnn_sizes(const Task *t, int64_t *bytes) {
     int64_t order = round_up(SCRATCH_ROWS(t) * 8, 64);
     bytes[0] = width * (blocks + gates * (t->n_inputs + t->n_hidden));
     bytes[1] = t->n_rows * t->n_steps * kept_of(t->cell) * width;
-    bytes[2] = order + 3 * TILE * width;
-    bytes[3] = order + 2 * TILE * width + TILE * inputs /* states, gradient of x */
+    bytes[2] = order + 6 * TILE * width;
+    bytes[3] = order + 5 * TILE * width + TILE * inputs /* states, gradient of x */
                + (CHUNK + TILE) * (blocks * width + width + inputs) /* steps */
                + gates * units * (width + inputs)                   /* weights */
                + (t->n_hidden + t->n_inputs) * gates * width        /* their gradients */
@@ -261,11 +265,13 @@ INLINE void NAME(store_some)(REAL *to, V value, int64_t n) {
         memcpy(to, &value, (size_t)n * sizeof(REAL));
 }
 
+INLINE V NAME(choose)(I mask, V yes, V no) {
+    return (V)((mask & (I)yes) | (~mask & (I)no));
+}
+
 INLINE V NAME(clip)(V x, REAL limit) { /* NaN stays NaN */
     V top = NAME(all)(limit), bottom = NAME(all)(-limit);
-    I above = x > top, below = x < bottom;
-    I kept = ~(above | below) & (I)x;
-    return (V)(kept | (above & (I)top) | (below & (I)bottom));
+    return NAME(choose)(x > top, top, NAME(choose)(x < bottom, bottom, x));
 }
 
 /* exp(x) - 1: Taylor's series around the nearest multiple of ln 2. */
@@ -386,7 +392,7 @@ TARGET static void NAME(pack)(const Task *t) {
 INLINE void NAME(step)(const int cell, const int rows, const Task *t,
                        const REAL *weights, const REAL *const *x, const REAL *h,
                        REAL *h_new, REAL *c, REAL *kept, REAL *const *outputs,
-                       int64_t j, int64_t P) {
+                       REAL *pooled, REAL number, int64_t j, int64_t P) {
     const int64_t F = t->n_inputs, H = t->n_hidden;
     const int G = cell == RNN ? 1 : cell == LSTM ? 4 : 3;
     const int blocks = cell == RNN ? 1 : 4;
@@ -445,13 +451,22 @@ INLINE void NAME(step)(const int cell, const int rows, const Task *t,
         }
         NAME(store)(h_new + r * P + j, result);
         NAME(store_some)(outputs[r] + j, result, H - j);
+        if (pooled) { /* sum, maximum, the step that has it */
+            REAL *sum = pooled + r * P + j, *top = sum + TILE * P, *at = top + TILE * P;
+            V highest = NAME(load)(top), place = NAME(load)(at);
+            I higher = (result > highest) | (result != result); /* NaN is kept */
+            NAME(store)(sum, NAME(load)(sum) + result);
+            NAME(store)(top, NAME(choose)(higher, result, highest));
+            NAME(store)(at, NAME(choose)(higher, NAME(all)(number), place));
+        }
     }
 }
 
 /* One step of all active rows of a tile. */
 INLINE void NAME(step_tile)(const int cell, const Task *t, int64_t active,
                             const REAL *const *x, const REAL *h, REAL *h_new, REAL *c,
-                            REAL *kept, REAL *const *outputs) {
+                            REAL *kept, REAL *const *outputs, REAL *pooled,
+                            int64_t number) {
     const int64_t H = t->n_hidden, P = round_up(H, LANES), n_kept = kept_of(cell) * P;
     const int64_t panel =
         LANES * (blocks_of(cell) + gates_of(cell) * (t->n_inputs + H));
@@ -460,10 +475,12 @@ INLINE void NAME(step_tile)(const int cell, const Task *t, int64_t active,
         int64_t r = 0;
         for (; r + FORWARD_ROWS <= active; r += FORWARD_ROWS)
             NAME(step)(cell, FORWARD_ROWS, t, weights, x + r, h + r * P, h_new + r * P,
-                       c + r * P, kept ? kept + r * n_kept : NULL, outputs + r, j, P);
+                       c + r * P, kept ? kept + r * n_kept : NULL, outputs + r,
+                       pooled ? pooled + r * P : NULL, (REAL)number, j, P);
         for (; r < active; ++r)
             NAME(step)(cell, 1, t, weights, x + r, h + r * P, h_new + r * P, c + r * P,
-                       kept ? kept + r * n_kept : NULL, outputs + r, j, P);
+                       kept ? kept + r * n_kept : NULL, outputs + r,
+                       pooled ? pooled + r * P : NULL, (REAL)number, j, P);
     }
 }
 
@@ -486,6 +503,7 @@ TARGET static void NAME(forward)(const Task *t) {
     int64_t *order = t->scratch, *counts = order + t->n_rows;
     REAL *h = (REAL *)((char *)t->scratch + round_up(SCRATCH_ROWS(t) * 8, 64));
     REAL *h_new = h + TILE * P, *c = h_new + TILE * P;
+    REAL *pooled = t->sums ? c + TILE * P : NULL;
     const REAL *x[TILE];
     REAL *outputs[TILE];
     sort_rows(t, order, counts);
@@ -498,6 +516,10 @@ TARGET static void NAME(forward)(const Task *t) {
             NAME(read_state)(t, h + r * P, t->h_0, rows[r]);
             NAME(read_state)(t, c + r * P, t->c_0, rows[r]);
         }
+        if (pooled) {
+            memset(pooled, 0, (size_t)(3 * TILE * P) * sizeof(REAL));
+            for (int64_t k = TILE * P; k < 2 * TILE * P; ++k) pooled[k] = -2; /* < any */
+        }
         int64_t active = n;
         for (int64_t s = 0; s <= T; ++s) {
             while (active > 0 && length_of(t, rows[active - 1]) <= s) { /* has ended */
@@ -505,6 +527,12 @@ TARGET static void NAME(forward)(const Task *t) {
                 const int64_t row = rows[active];
                 NAME(write_state)(t, t->h_n, h + active * P, row);
                 NAME(write_state)(t, t->c_n, c + active * P, row);
+                if (pooled) {
+                    REAL *from = pooled + active * P;
+                    NAME(write_state)(t, t->sums, from, row);
+                    NAME(write_state)(t, t->maxima, from + TILE * P, row);
+                    NAME(write_state)(t, t->places, from + 2 * TILE * P, row);
+                }
                 for (int64_t later = row * T + s; later < row * T + T; ++later)
                     memset((REAL *)t->outputs + later * S, 0, (size_t)H * sizeof(REAL));
             }
@@ -516,11 +544,14 @@ TARGET static void NAME(forward)(const Task *t) {
                 outputs[r] = (REAL *)t->outputs + (row * T + place) * S;
             }
             if (t->cell == RNN)
-                NAME(step_tile)(RNN, t, active, x, h, h_new, c, kept, outputs);
+                NAME(step_tile)(RNN, t, active, x, h, h_new, c, kept, outputs, pooled,
+                                s);
             else if (t->cell == LSTM)
-                NAME(step_tile)(LSTM, t, active, x, h, h_new, c, kept, outputs);
+                NAME(step_tile)(LSTM, t, active, x, h, h_new, c, kept, outputs, pooled,
+                                s);
             else
-                NAME(step_tile)(GRU, t, active, x, h, h_new, c, kept, outputs);
+                NAME(step_tile)(GRU, t, active, x, h, h_new, c, kept, outputs, pooled,
+                                s);
             if (kept) kept += n * kept_of(t->cell) * P;
             REAL *old = h;
             h = h_new;
@@ -534,11 +565,17 @@ TARGET static void NAME(forward)(const Task *t) {
    output before. */
 INLINE void NAME(step_back)(const int cell, int64_t H, int64_t P, const REAL *kept,
                             const REAL *c_before, const REAL *h_before,
-                            const REAL *output, const REAL *grad_output, REAL *dh,
-                            REAL *dc, REAL *gates) {
+                            const REAL *output, const REAL *grad_output,
+                            const REAL *pooled, REAL number, REAL *dh, REAL *dc,
+                            REAL *gates) {
     for (int64_t j = 0; j < H; j += LANES) {
         V grad = NAME(load)(dh + j);
         if (grad_output) grad += NAME(load_some)(grad_output + j, H - j);
+        if (pooled) { /* gradients of sum and maximum, the step that has it */
+            const REAL *of_sum = pooled + j, *of_top = of_sum + TILE * P;
+            I here = NAME(load)(of_top + TILE * P) == NAME(all)(number);
+            grad += NAME(load)(of_sum) + (V)(here & (I)NAME(load)(of_top));
+        }
         V straight = {0};
         if (cell == RNN) {
             V h = NAME(load_some)(output + j, H - j);
@@ -613,7 +650,8 @@ TARGET static void NAME(backward)(const Task *t) {
     const int64_t of_h = cell == GRU ? P : 0; /* where the gates' gradients begin, for h */
     int64_t *order = t->scratch, *counts = order + t->n_rows;
     REAL *dh = (REAL *)((char *)t->scratch + round_up(SCRATCH_ROWS(t) * 8, 64));
-    REAL *dc = dh + TILE * P, *dx = dc + TILE * P;
+    REAL *dc = dh + TILE * P, *pooled = dc + TILE * P, *dx = pooled + 3 * TILE * P;
+    const int has_pooled = t->grad_sums || t->grad_maxima;
     REAL *gates = dx + TILE * FP;                  /* (steps, blocks P) */
     REAL *read = gates + (CHUNK + TILE) * blocks * P; /* (steps, A): h before, x */
     REAL *w_hh = read + (CHUNK + TILE) * A, *w_ih = w_hh + G * P * P;
@@ -639,6 +677,10 @@ TARGET static void NAME(backward)(const Task *t) {
             while (active < n && length_of(t, rows[active]) > s) { /* its last step */
                 NAME(read_state)(t, dh + active * P, t->grad_h_n, rows[active]);
                 NAME(read_state)(t, dc + active * P, t->grad_c_n, rows[active]);
+                REAL *to = pooled + active * P;
+                NAME(read_state)(t, to, t->grad_sums, rows[active]);
+                NAME(read_state)(t, to + TILE * P, t->grad_maxima, rows[active]);
+                NAME(read_state)(t, to + 2 * TILE * P, t->places, rows[active]);
                 active += 1;
             }
             if (active == 0) continue;
@@ -658,17 +700,20 @@ TARGET static void NAME(backward)(const Task *t) {
                        (size_t)F * sizeof(REAL));
                 const REAL *kept = tile ? tile + (s * n + r) * n_kept : NULL;
                 REAL *to = here + r * blocks * P;
+                const REAL *pool = has_pooled ? pooled + r * P : NULL;
+                const REAL number = (REAL)s;
                 if (cell == RNN) {
-                    NAME(step_back)(RNN, H, P, kept, NULL, before, output, grad,
-                                    dh + r * P, NULL, to);
+                    NAME(step_back)(RNN, H, P, kept, NULL, before, output, grad, pool,
+                                    number, dh + r * P, NULL, to);
                 } else if (cell == LSTM) {
                     const REAL *c_before = kept - n * n_kept + 4 * P;
                     if (s == 0) NAME(read_state)(t, c_0, t->c_0, row);
                     NAME(step_back)(LSTM, H, P, kept, s > 0 ? c_before : c_0, before,
-                                    output, grad, dh + r * P, dc + r * P, to);
+                                    output, grad, pool, number, dh + r * P,
+                                    dc + r * P, to);
                 } else {
-                    NAME(step_back)(GRU, H, P, kept, NULL, before, output, grad,
-                                    dh + r * P, NULL, to);
+                    NAME(step_back)(GRU, H, P, kept, NULL, before, output, grad, pool,
+                                    number, dh + r * P, NULL, to);
                 }
             }
             NAME(multiply)(active, P, G * P, here + of_h, blocks * P, 1, w_hh, P, dh, P);
