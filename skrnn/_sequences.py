@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from mmap import mmap
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Sequences", "offsets_of"]
+__all__ = ["Sequences", "is_mapped", "offsets_of"]
 
 
 class Sequences:
@@ -165,7 +166,20 @@ class Sequences:
         n_sequences, n_steps, n_features = panel.shape
         values = panel.reshape(n_sequences * n_steps, n_features)
         offsets = np.arange(n_sequences + 1, dtype=np.int64) * n_steps
+        if feature_names is None and values.dtype.kind in "fiub":
+            return cls._unchecked(values, offsets, None)
         return cls(values, offsets, feature_names)
+
+    @classmethod
+    def _unchecked(
+        cls, values: NDArray[Any], offsets: NDArray[np.int64], feature_names: Any
+    ) -> Sequences:
+        """Skip the checks where nothing can be wrong: they take time."""
+        sequences = object.__new__(cls)
+        sequences.values = values
+        sequences.offsets = offsets
+        sequences.feature_names = feature_names
+        return sequences
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -219,7 +233,8 @@ class Sequences:
             start, stop, _ = key.indices(len(self))
             offsets = self.offsets[start : max(start, stop) + 1]
             values = self.values[offsets[0] : offsets[-1]]
-            return Sequences(values, offsets - offsets[0], self.feature_names)
+            offsets = offsets - offsets[0]
+            return Sequences._unchecked(values, offsets, self.feature_names)
         indices = np.arange(len(self))[key]
         if isinstance(indices, np.integer):  # the key was an array without an axis
             return self[indices]
@@ -236,12 +251,13 @@ class Sequences:
 
     def _take(self, indices: NDArray[np.int64]) -> Sequences:
         if len(self) and self.is_uniform:
-            return Sequences.from_panel(self.to_panel()[indices], self.feature_names)
+            panel = self.to_panel().take(indices, axis=0)
+            return Sequences.from_panel(panel, self.feature_names)
         lengths = self.lengths[indices]
         offsets = offsets_of(lengths)
         shift = np.repeat(self.offsets[indices] - offsets[:-1], lengths)
         values = self.values[shift + np.arange(offsets[-1])]
-        return Sequences(values, offsets, self.feature_names)
+        return Sequences._unchecked(values, offsets, self.feature_names)
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
         for start, stop in zip(self.offsets[:-1], self.offsets[1:], strict=True):
@@ -355,3 +371,12 @@ def offsets_of(lengths: ArrayLike) -> NDArray[np.int64]:
     offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return offsets
+
+
+def is_mapped(array: Any) -> bool:
+    """Whether the numbers lie in a file and may be more than fit into memory."""
+    while isinstance(array, np.ndarray):
+        if isinstance(array, np.memmap):
+            return True
+        array = array.base
+    return isinstance(array, mmap)

@@ -87,8 +87,8 @@ def test_networks_whose_equal_rows_are_not_merged_are_caught(monkeypatch):
 
 
 def test_networks_that_see_their_padding_are_caught(monkeypatch):
-    def whole_block(block, n_steps, n_features, dtype):
-        x, lengths = pad_block(block, n_steps, n_features, dtype)
+    def whole_block(block, n_steps, module):
+        x, lengths = pad_block(block, n_steps, module)
         return x, torch.full_like(lengths, n_steps)
 
     monkeypatch.setattr("skrnn._running.pad_block", whole_block)
