@@ -18,7 +18,7 @@ from skrnn._sequences import Sequences
 __all__ = ["run_module"]
 
 Part = Literal["outputs", "embedding"]
-ROWS_ON_CPU = 64  # sequences in a block: much larger blocks are slower
+ROWS_ON_CPU = 128  # sequences in a block: more or fewer are slower
 ROWS_ELSEWHERE = 512
 NUMBERS_IN_A_BLOCK = 2**22
 
@@ -28,8 +28,8 @@ class Runner(NamedTuple):
 
     module: SequenceModule
     weights: list[Tensor]  # what it was made from
-    outputs: Tensor  # where its outputs hold those of the module
-    embedding: Tensor  # and its embedding that of the module
+    outputs: slice  # where its outputs hold those of the module
+    embedding: NDArray[np.int64]  # and its embedding that of the module
 
 
 _runners: WeakKeyDictionary[SequenceModule, Runner] = WeakKeyDictionary()
@@ -60,8 +60,8 @@ def make_runner(
     return Runner(
         run,
         weights,
-        torch.arange(module.config["n_outputs"]),
-        blocks(hidden, run_hidden, module.embedding_size),
+        slice(module.config["n_outputs"]),
+        blocks(hidden, run_hidden, module.embedding_size).numpy(),
     )
 
 
@@ -92,18 +92,20 @@ def run_module(
     weight = module.head.weight
     with plain_torch(weight.device, gradients=False):
         runner = runner_of(module)
-        run, columns = runner.module.embed, runner.embedding
+        run: Callable[..., Tensor] = runner.module.embed
+        columns: Any = runner.embedding
+        size = module.embedding_size
         if part == "outputs":
             run, columns = runner.module.forward, runner.outputs
-        results = torch.empty(len(sequences), len(columns), dtype=weight.dtype).numpy()
+            size = module.config["n_outputs"]
+        results = torch.empty(len(sequences), size, dtype=weight.dtype).numpy()
         width = max(runner.module.embedding_size, runner.module.config["n_features"])
         most = ROWS_ON_CPU if weight.device.type == "cpu" else ROWS_ELSEWHERE
         for rows, n_steps in blocks_of_rows(sequences.lengths, most, width):
             key = slice(rows.start, rows.stop) if isinstance(rows, range) else rows
             block = sequences[key] if fill is None else fill(sequences[key])
-            x, lengths = pad_block(block, n_steps, runner.module)
-            outputs = run(x.to(weight.device), lengths.to(weight.device))
-            results[key] = outputs[: len(rows)].cpu()[:, columns].numpy()
+            outputs = run(*pad_block(block, n_steps, runner.module))
+            results[key] = outputs.cpu().numpy()[: len(rows), columns]
         return results
 
 
@@ -136,23 +138,27 @@ def rows_by_length(
 
 def round_lengths(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     """Round lengths up to one of 8 to 16 values per power of two."""
-    powers = np.floor(np.log2(np.maximum(lengths, 1))).astype(np.int64)
-    steps = 2 ** np.maximum(powers - 3, 0)
+    exponents = np.frexp(lengths)[1]  # 1 + the power of two below
+    steps = 1 << np.maximum(exponents - 4, 0)
     rounded: NDArray[np.int64] = -(-lengths // steps) * steps
     return rounded
 
 
 def pad_block(
     block: Sequences, n_steps: int, module: SequenceModule
-) -> tuple[Tensor, Tensor]:
-    """Pad sequences to a block with a multiple of 8 rows, and their lengths."""
+) -> tuple[Tensor, Tensor | None]:
+    """Pad sequences to a block with a multiple of 8 rows; lengths if they need them."""
     n_rows, n_features = round_up(len(block), 8), module.config["n_features"]
-    x = torch.zeros(n_rows, n_steps, n_features, dtype=module.head.weight.dtype)
-    lengths = torch.ones(n_rows, dtype=torch.int64)
-    lengths[: len(block)] = torch.from_numpy(block.lengths)
+    weight = module.head.weight
+    x = torch.zeros(n_rows, n_steps, n_features, dtype=weight.dtype)
     real = x.numpy()[: len(block), :, : block.n_features]
+    lengths = block.lengths
     if block.is_uniform:
-        real[:, : block.lengths[0]] = block.to_panel()
+        real[:, : lengths[0]] = block.to_panel()
+        if lengths[0] == n_steps:
+            return x.to(weight.device), None
     else:
-        real[np.arange(n_steps) < block.lengths[:, None]] = block.values
-    return x, lengths
+        real[np.arange(n_steps) < lengths[:, None]] = block.values
+    padded_lengths = torch.ones(n_rows, dtype=torch.int64)
+    padded_lengths[: len(block)] = torch.from_numpy(lengths)
+    return x.to(weight.device), padded_lengths.to(weight.device)

@@ -155,7 +155,7 @@ class Net(NeuralNet):
     @property
     def sequence_module(self) -> SequenceModule:
         """Our module, taken out of what ``torch.compile`` put around it."""
-        module = getattr(self.module_, "_orig_mod", self.module_)
+        module = self.module_._modules.get("_orig_mod", self.module_)
         return cast("SequenceModule", module)
 
     @property

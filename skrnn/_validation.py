@@ -53,13 +53,15 @@ def check_sequences(
     of a memory map as they are. Sets ``n_features_in_`` (columns of a table, else
     features per step), ``feature_names_in_`` and ``_input_kind``.
     """
-    X = as_list(X)
-    refuse_unclear_frames(X)
     width: int | None = estimator.features_per_step
-    if _is_empty_list(X) and (reset or estimator._input_kind != "table"):
-        n_features = 1 if reset else estimator._n_step_features
-        X = Sequences(np.empty((0, n_features)), [0])
-    kind = input_kind(X)
+    kind: InputKind = "panel"
+    if type(X) is not np.ndarray or X.ndim != 3:  # there is something to find out
+        X = as_list(X)
+        refuse_unclear_frames(X)
+        if _is_empty_list(X) and (reset or estimator._input_kind != "table"):
+            n_features = 1 if reset else estimator._n_step_features
+            X = Sequences(np.empty((0, n_features)), [0])
+        kind = input_kind(X)
     if kind == "table":
         sequences = table_to_sequences(_check_table(estimator, X, reset), width)
     else:
@@ -170,6 +172,8 @@ def _check_step_features(estimator: Any, sequences: Sequences, kind: InputKind) 
 
 def _check_finite(estimator: Any, sequences: Sequences, allow_nan: bool) -> None:
     values = sequences.values
+    if len(values) < NUMBERS_IN_A_BLOCK // 64 and np.isfinite(values).all():
+        return
     if all(np.isfinite(block).all() for block in _blocks(values)):
         return
     name = type(estimator).__name__
