@@ -7,7 +7,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -411,6 +411,13 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         return results.astype(np.float64)
 
     # --- scikit-learn's and pickle's doors ------------------------------------------
+
+    @classmethod
+    @cache
+    def _get_param_names(cls) -> list[str]:
+        """Read the signature of ``__init__`` once; it is asked for in every fit."""
+        names: list[str] = super()._get_param_names()
+        return names
 
     @property
     def _n_features_out(self) -> int:

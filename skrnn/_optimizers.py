@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -52,7 +53,7 @@ def optimizer_params(
             f"optimizer={optimizer!r} is no optimizer class: use one of "
             f"{sorted(OPTIMIZERS)} or a class from torch.optim."
         )
-    accepted = inspect.signature(optimizer).parameters
+    accepted = accepted_by(optimizer)
     params: dict[str, Any] = {"optimizer": optimizer}
     if "weight_decay" in accepted:
         params["optimizer__weight_decay"] = weight_decay
@@ -60,3 +61,9 @@ def optimizer_params(
     if "fused" in accepted and not chosen and device.type in ("cpu", "cuda"):
         params["optimizer__fused"] = True
     return params
+
+
+@lru_cache
+def accepted_by(optimizer: Any) -> frozenset[str]:
+    """Name the parameters of an optimiser."""
+    return frozenset(inspect.signature(optimizer).parameters)
