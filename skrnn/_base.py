@@ -7,6 +7,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -23,6 +24,7 @@ from skrnn._missing import fill_values, mask_missing, mask_step
 from skrnn._params import CONSTRAINTS, check_skorch_params, spawn_seeds
 from skrnn._sequences import Sequences
 from skrnn._training_set import (
+    Selection,
     TrainingSet,
     check_sample_weight,
     merge_identical,
@@ -61,6 +63,7 @@ class BaseRecurrent(
     _cell: ClassVar[str]
     callbacks: Any
     device: str
+    dtype: str
     net_: Net
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
@@ -151,7 +154,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         ValueError
             If the network is bidirectional: it reads each sequence from its end, too.
         """
-        return self._stepper().initial_state(n_sequences)
+        return self._stepper(begin=True).initial_state(n_sequences)
 
     def step(self, x: Any, state: StreamState) -> tuple[NDArray[Any], StreamState]:
         """Read one more step of each sequence, as it comes from a live source.
@@ -296,17 +299,26 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         check_skorch_params(self.net_params, self.callbacks)
 
     def _read_sequences(self, X: Any, reset: bool) -> Sequences:
-        dtype, allow_nan = self.dtype, self.missing == "mask"
-        if not reset and hasattr(self, "net_"):  # parameters may have changed since
-            dtype = str(self.module_.config["dtype"]).split(".")[1]
-            allow_nan = hasattr(self, "fill_values_")
+        fitted = hasattr(self, "net_")  # then parameters may have changed since
+        marked = hasattr(self, "fill_values_") if fitted else self.missing == "mask"
         return check_sequences(
             self,
             X,
             reset=reset,
-            dtype=np.dtype(dtype).type,
-            allow_nan=allow_nan,
+            dtype=np.dtype(self._dtype_of_net()).type,
+            allow_nan=marked,
+            keep_mapped=True,
         )
+
+    def _select(self, sequences: Sequences) -> Selection:
+        """Choose all of X; of a memory map, the numbers are converted when read."""
+        return Selection(sequences, dtype=self._dtype_of_net())
+
+    def _dtype_of_net(self) -> str:
+        """Name the precision: that of the fitted network, if there is one."""
+        if not hasattr(self, "net_"):
+            return self.dtype
+        return str(self.module_.config["dtype"]).removeprefix("torch.")
 
     def _read_validation_set(self, X: Any, y: Any) -> TrainingSet:
         refuse_unclear(y, "y")
@@ -316,7 +328,8 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         weights = np.ones(len(sequences))
         targets = self._encode_target(y, weights)
         check_target_length(sequences, targets, "y_val")
-        return self._weigh_classes(TrainingSet(sequences, targets, weights))
+        data = TrainingSet(self._select(sequences), targets, weights)
+        return self._weigh_classes(data)
 
     def _read_training_set(
         self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: Any = None
@@ -338,7 +351,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             else self._encode_target(y, weights)
         )
         check_target_length(sequences, targets)
-        data = TrainingSet(sequences, targets, weights)
+        data = TrainingSet(self._select(sequences), targets, weights)
         if not weights.all():
             data = data.take(weights > 0)
         data = merge_identical(data)
@@ -377,7 +390,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         if not again:
             self._learn_scale(train)
             if self.missing == "mask":
-                self.fill_values_ = fill_values(train.sequences)
+                self.fill_values_ = fill_values(Selection.of(train.sequences).blocks())
         old: Net | None = self.net_ if again else None
         n_before = 0 if old is None else len(old.history)
         stops = bool(self.early_stopping) and validation is not None
@@ -402,13 +415,17 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
 
     def _prepare(self, data: TrainingSet) -> TrainingSet:
         """Turn checked data into what the module sees."""
-        scaled = self._scale_target(data)
-        return scaled._replace(sequences=self._fill(scaled.sequences))
+        data, fill = self._scale_target(data), self._filling()
+        if fill is None:
+            return data
+        return data._replace(sequences=Selection.of(data.sequences).filled(fill))
 
-    def _fill(self, sequences: Sequences) -> Sequences:
+    def _filling(self) -> Callable[[Sequences], Sequences] | None:
+        """Give what replaces missing values, if they are marked."""
         if not hasattr(self, "fill_values_"):
-            return sequences
-        return mask_missing(sequences, self.fill_values_)
+            return None
+        dtype = self._dtype_of_net()
+        return partial(mask_missing, fill=self.fill_values_, dtype=dtype)
 
     def _module_config(self) -> dict[str, Any]:
         return {
@@ -446,7 +463,8 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
 
     def _fitted(self) -> Self:
         """Make a draft of the fitted estimator, which no fit will change."""
-        check_is_fitted(self)
+        if "net_" not in vars(self):  # scikit-learn's check takes time at every predict
+            check_is_fitted(self)
         return draft_of(self)
 
     def _adopt(self, draft: Self) -> Self:
@@ -460,16 +478,16 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         from skrnn._running import run_module
 
         sequences = self._read_sequences(X, reset=False)
-        results = run_module(self.module_, self._fill(sequences), part)
+        results = run_module(self.module_, sequences, part, self._filling())
         return results.astype(np.float64)
 
-    def _stepper(self) -> Stepper:
+    def _stepper(self, begin: bool = False) -> Stepper:
         """Give what reads single steps; it is kept with the network."""
         from skrnn._streaming import stepper_of
 
         if "net_" not in vars(self):
             check_is_fitted(self)
-        return stepper_of(self.net_)
+        return stepper_of(self.net_, begin)
 
     def _read_step(self, x: Any, state: StreamState, dtype: Any) -> NDArray[Any]:
         """Check one step (n_sequences, n_features)."""
@@ -492,6 +510,13 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         return values
 
     # --- scikit-learn's and pickle's doors ------------------------------------------
+
+    @classmethod
+    @cache
+    def _get_param_names(cls) -> list[str]:
+        """Read the signature of ``__init__`` once; it is asked for in every fit."""
+        names: list[str] = super()._get_param_names()
+        return names
 
     @property
     def _n_features_out(self) -> int:

@@ -1,4 +1,4 @@
-"""Batches cut whole out of tensors that hold all steps."""
+"""Batches gathered by index, padded to their own longest sequence."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from skrnn._training_set import TrainingSet
+from skrnn._sequences import is_mapped
+from skrnn._training_set import Selection, TrainingSet
 
 __all__ = ["BatchIterator", "StepDataset"]
 
@@ -17,22 +19,33 @@ POOL = 8  # batches whose sequences are sorted by length together
 
 
 class StepDataset(torch.utils.data.Dataset[Any]):
-    """All steps on the device, once; batches are cut out of them."""
+    """Sequences where they lie, or all of them on another device than the CPU.
+
+    For the CPU, batches are copied out of X itself: there is no second X, and X may be
+    a memory map larger than the memory. Another device keeps all steps, but gets the
+    batches of a memory map one by one.
+    """
 
     def __init__(self, data: TrainingSet, device: torch.device) -> None:
-        sequences = data.sequences
+        sequences = Selection.of(data.sequences)
+        self.device = device
+        self.sequences = sequences
         self.lengths = sequences.lengths
         self.uniform = sequences.is_uniform
-        values = torch.from_numpy(np.ascontiguousarray(sequences.values)).to(device)
-        if self.uniform:
-            values = values.view(len(sequences), -1, sequences.n_features)
-        self.values = values
-        self.starts = torch.from_numpy(sequences.offsets[:-1]).to(device)
         self.lengths_there = torch.from_numpy(self.lengths).to(device)
         self.targets = torch.from_numpy(data.targets).to(device)
-        weights = data.weights / data.weights.mean()
-        dtype = values.dtype
-        self.weights = torch.from_numpy(weights).to(device=device, dtype=dtype)
+        self.dtype = getattr(torch, sequences.dtype.name)
+        weights = torch.from_numpy(data.weights / data.weights.mean())
+        self.weights = weights.to(device=device, dtype=self.dtype)
+        if device.type == "cpu" or is_mapped(sequences.whole.values):
+            self.gather = self.gather_here
+            self.starts = sequences.whole.offsets[:-1][sequences.rows]
+            self.of_one_length = sequences.whole.is_uniform
+        else:
+            self.gather = self.gather_there
+            there = sequences.read()
+            self.values_there = torch.tensor(there.values, device=device)
+            self.starts_there = torch.from_numpy(there.offsets[:-1]).to(device)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -49,17 +62,43 @@ class StepDataset(torch.utils.data.Dataset[Any]):
         The inputs hold the weights, too. Sequences of equal length come without
         ``lengths``, hence without masks.
         """
-        index = torch.from_numpy(rows).to(self.values.device)
-        targets, weights = self.targets[index], self.weights[index]
-        if self.uniform:
-            x = self.values.index_select(0, index)
-            return {"x": x, "weights": weights}, targets
-        lengths = self.lengths_there[index]
-        steps = torch.arange(int(self.lengths[rows].max()), device=index.device)
-        inside = steps < lengths[:, None]
-        where = (self.starts[index][:, None] + steps) * inside
-        x = self.values[where] * inside[:, :, None]
-        return {"x": x, "lengths": lengths, "weights": weights}, targets
+        index = torch.from_numpy(rows).to(self.device)
+        inputs = {"x": self.gather(rows), "weights": self.weights[index]}
+        if not self.uniform:
+            inputs["lengths"] = self.lengths_there[index]
+        return inputs, self.targets[index]
+
+    def gather_here(self, rows: NDArray[np.int64]) -> Tensor:
+        """Copy padded sequences out of X: (n_sequences, n_steps, n_features)."""
+        if self.sequences.fill is not None:
+            padded = self.sequences.read(rows).to_padded()
+            return torch.tensor(padded, device=self.device)
+        source, where = self.sequences.whole.values, self.sequences.rows[rows]
+        inside = None
+        if self.of_one_length:
+            source = self.sequences.whole.to_panel()
+        else:
+            lengths = self.lengths[rows]
+            steps = np.arange(lengths.max())
+            inside = steps < lengths[:, None]
+            where = (self.starts[rows][:, None] + steps) * inside
+        x = torch.empty(where.shape + source.shape[1:], dtype=self.dtype)
+        if source.dtype == self.sequences.dtype:
+            # any mode but the default one writes into x without a copy in between
+            source.take(where, axis=0, out=x.numpy(), mode="clip")
+        else:
+            x.numpy()[:] = source[where]
+        if inside is not None:
+            x.numpy()[~inside] = 0.0
+        return x.to(self.device)
+
+    def gather_there(self, rows: NDArray[np.int64]) -> Tensor:
+        """Do the same on the device that holds all steps."""
+        index = torch.from_numpy(rows).to(self.device)
+        steps = torch.arange(int(self.lengths[rows].max()), device=self.device)
+        inside = steps < self.lengths_there[index][:, None]
+        where = (self.starts_there[index][:, None] + steps) * inside
+        return self.values_there[where] * inside[:, :, None]
 
 
 class BatchIterator:

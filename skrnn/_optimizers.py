@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -53,7 +54,8 @@ def optimizer_params(
             f"optimizer={optimizer!r} is no optimizer class: use one of "
             f"{sorted(OPTIMIZERS)} or a class from torch.optim."
         )
-    accepted = inspect.signature(optimizer).parameters
+    kind: Any = optimizer
+    accepted = accepted_by(kind)
     params: dict[str, Any] = {"optimizer": optimizer}
     if "weight_decay" in accepted:
         params["optimizer__weight_decay"] = weight_decay
@@ -61,3 +63,9 @@ def optimizer_params(
     if "fused" in accepted and not chosen and device.type in ("cpu", "cuda"):
         params["optimizer__fused"] = True
     return params
+
+
+@lru_cache
+def accepted_by(optimizer: Any) -> frozenset[str]:
+    """Name the parameters of an optimiser."""
+    return frozenset(inspect.signature(optimizer).parameters)

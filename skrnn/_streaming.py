@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -37,7 +38,7 @@ class Stepper:
                 "cannot go step by step: fit with bidirectional=False."
             )
         self.owners = [  # where weights are, to notice any change
-            (part._parameters, name, weight, weight._version)
+            (part._parameters, name, weight, weight._version, weight.detach().clone())
             for part in module.modules()
             for name, weight in part._parameters.items()
             if weight is not None
@@ -67,10 +68,19 @@ class Stepper:
         self.form = (len(self.layers), n_parts, self.size, n_pooled, self.dtype)
 
     def is_current(self) -> bool:
-        """Whether the module still has the weights it had."""
+        """Whether the module still has its weights, as far as torch counts changes.
+
+        A fused optimiser and an edit of ``weight.data`` are not counted.
+        """
         return all(
             owner[name] is weight and weight._version == version
-            for owner, name, weight, version in self.owners
+            for owner, name, weight, version, _ in self.owners
+        )
+
+    def is_same(self) -> bool:
+        """Whether no weight has changed in any way."""
+        return self.is_current() and all(
+            torch.equal(weight, copy) for _, _, weight, _, copy in self.owners
         )
 
     def initial_state(self, n_sequences: int) -> StreamState:
@@ -165,10 +175,14 @@ class Stepper:
 _steppers: WeakKeyDictionary[Any, Stepper] = WeakKeyDictionary()
 
 
-def stepper_of(net: Any) -> Stepper:
-    """Keep one stepper for each net, made anew when its weights changed."""
+def stepper_of(net: Any, begin: bool = False) -> Stepper:
+    """Keep one stepper for each net, made anew when its weights changed.
+
+    Where sequences ``begin``, all weights are compared; for each step that would take
+    longer than the step.
+    """
     stepper = _steppers.get(net)
-    if stepper is None or not stepper.is_current():
+    if stepper is None or not (stepper.is_same() if begin else stepper.is_current()):
         stepper = _steppers[net] = Stepper(net.sequence_module)
     return stepper
 

@@ -82,9 +82,7 @@ class Net(NeuralNet):
         """Make an update; without a closure, which only few optimisers need."""
         if type(self.optimizer_) not in OPTIMIZERS.values():
             return super().train_step(batch, **fit_params)
-        for group in self.optimizer_.param_groups:
-            for parameter in group["params"]:
-                parameter.grad = None
+        self._zero_grad_optimizer()
         step = self.train_step_single(batch, **fit_params)
         named = TeeGenerator(self.get_all_learnable_params())
         self.notify("on_grad_computed", named_parameters=named, batch=batch)
@@ -165,6 +163,15 @@ class Net(NeuralNet):
             if getattr(type(callback), method_name, None) is not silent
         ]
 
+    def _zero_grad_optimizer(self, set_to_none: bool | None = None) -> None:
+        """Forget the gradients; for few small tensors torch's own way is slow."""
+        if type(self.optimizer_).zero_grad is not torch.optim.Optimizer.zero_grad:
+            super()._zero_grad_optimizer(set_to_none)
+            return
+        for group in self.optimizer_.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
+
     def _set_training(self, training: bool = True) -> None:
         """Change the mode only if it changes: walking a module tree takes time."""
         if self.module_.training != training:
@@ -173,7 +180,7 @@ class Net(NeuralNet):
     @property
     def sequence_module(self) -> SequenceModule:
         """Our module, taken out of what ``torch.compile`` put around it."""
-        module = getattr(self.module_, "_orig_mod", self.module_)
+        module = self.module_._modules.get("_orig_mod", self.module_)
         return cast("SequenceModule", module)
 
     @property

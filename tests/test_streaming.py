@@ -130,6 +130,8 @@ def test_new_weights_are_noticed(engine):
     layer = model.module_.encoder.forward_layers[0]
     layer.weight_ih_l0 = torch.nn.Parameter(layer.weight_ih_l0 * 2)
     assert_steps_are_batches(model, X)
+    model.module_.head.weight.data *= 3  # which torch does not count
+    assert_steps_are_batches(model, X)
     model.partial_fit(X, np.zeros(N))
     assert_steps_are_batches(model, X)
 

@@ -813,6 +813,52 @@ def test_running_follows_weights_that_were_changed_in_place(change: Any) -> None
     assert_allclose(run_module(module, sequences), before + 1.0)
 
 
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("part", ["outputs", "embedding"])
+def test_running_few_and_many_sequences_agrees_to_the_bit(cell: Any, part: Any) -> None:
+    module = make_module({**CONFIG, "cell": cell, "hidden_size": 33}, 0).eval()
+    many = Sequences.from_panel(normal(300, 21, module.config["n_features"]).numpy())
+    expected = run_module(module, many, part)
+    for start, stop in [(0, 1), (299, 300), (5, 12), (3, 131), (40, 297)]:
+        some = run_module(module, many[start:stop], part)
+        assert_array_equal(some, expected[start:stop])
+    shorter = many[7][:20]  # in a block with padding, or alone
+    mixed = Sequences.from_arrays([many[3], shorter, many[5]])
+    answers = run_module(module, mixed, part)
+    assert_array_equal(answers[[0, 2]], expected[[3, 5]])
+    alone = run_module(module, Sequences.from_arrays([shorter]), part)
+    assert_array_equal(answers[[1]], alone)
+
+
+def replace_head(module: Any) -> None:
+    module.head = copy.deepcopy(module.head)
+    add_one(module.head.bias)
+
+
+def replace_bias(module: Any) -> None:
+    module.head.bias = nn.Parameter(module.head.bias.detach() + 1.0)
+
+
+def load_another_state(module: Any) -> None:
+    state = {name: weight.clone() for name, weight in module.state_dict().items()}
+    module.load_state_dict({**state, "head.bias": state["head.bias"] + 1.0})
+
+
+def edit_as_array(module: Any) -> None:
+    module.head.bias.detach().numpy()[:] += 1.0
+
+
+@pytest.mark.parametrize(
+    "change", [replace_head, replace_bias, load_another_state, edit_as_array]
+)
+def test_running_follows_weights_that_were_replaced(change: Any) -> None:
+    module = make_module(CONFIG, 0).eval()
+    sequences = make_data([3, 1]).sequences
+    before = run_module(module, sequences)
+    change(module)
+    assert_allclose(run_module(module, sequences), before + 1.0)
+
+
 # --- fitted state --------------------------------------------------------------------
 
 
