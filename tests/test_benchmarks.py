@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import skrnn
 
@@ -53,3 +54,32 @@ def test_every_other_section_runs(section, n_tables, tmp_path):
     written = file.read_text()
     assert len(re.findall("^## ", written, re.MULTILINE)) == n_tables
     assert len(re.findall(r"\| 1.00 \|", written)) >= n_tables
+
+
+def test_a_ratio_is_a_median_over_turns_without_the_first(monkeypatch):
+    monkeypatch.syspath_prepend(SPEED.parent)
+    from contest import Options, compete
+
+    base, other = iter([9.0, 1.0, 2.0, 4.0]), iter([1.0, 3.0, 4.0, 4.0])
+    contestants = {"base": lambda: next(base), "other": lambda: next(other)}
+    assert compete(contestants, Options(repeats=3)) == {"base": 1.0, "other": 2.0}
+
+
+def test_contestants_by_hand_compute_the_same(monkeypatch):
+    monkeypatch.syspath_prepend(SPEED.parent)
+    import by_hand
+
+    torch.manual_seed(0)
+    x, lengths = torch.randn(4, 6, 2), torch.tensor([6, 3, 5, 1])
+    for layer in ["LSTM", "GRU"]:
+        module = by_hand.LastOutput(layer, 2, 3)
+        padded, packed = module.forward_padded(x, lengths), module.forward_packed
+        torch.testing.assert_close(padded, packed(x, lengths))
+        torch.testing.assert_close(padded[2:3], module(x[2:3, :5]))
+        cell, (_, state) = by_hand.make_cell(module), module.layer(x[:1])
+        found = None
+        for step in x[0]:
+            found = cell(step[None], found)
+        torch.testing.assert_close(
+            found, tuple(s[0] for s in state) if layer == "LSTM" else state[0]
+        )

@@ -4,6 +4,7 @@ import gc
 import os
 import platform
 import statistics
+import textwrap
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -59,6 +60,7 @@ def compete(contestants: dict[str, Run], options: Options, clock=None):
 
 
 def median_ratio(values, base):
+    """Median of the ratios of what was measured in the same turn."""
     return statistics.median(v / b for v, b in zip(values, base, strict=True))
 
 
@@ -82,6 +84,8 @@ def seconds_per_update(run: Run) -> float:
         run()
     finally:
         hook.remove()
+    if len(ticks) < 2:
+        raise RuntimeError("Fewer than two updates were made by a torch optimiser.")
     return (ticks[-1] - ticks[0]) / (len(ticks) - 1)
 
 
@@ -116,7 +120,8 @@ class Table:
     rows: list[tuple[str, dict[str, float]]] = field(default_factory=list)
 
     def __post_init__(self):
-        print(f"\n{self.title}\n{self.note}\n{self._line('', self.columns)}")
+        note = textwrap.fill(self.note, 88)
+        print(f"\n{self.title}\n{note}\n{self._line('', self.columns)}", flush=True)
 
     def add(self, label: str, ratios: dict[str, float]) -> None:
         self.rows.append((label, ratios))
@@ -183,6 +188,11 @@ from processor to processor by more.
 
 - Processor: {place}.
 - Versions: {versions()}.
-- Repeat it with `pip install -r tests/benchmarks/requirements.txt` and `{command}`.
+- Repeat it with `pip install -e . -r tests/benchmarks/requirements.txt` in a new
+  environment, and `{command}`.
 """
+    if options.quick:
+        head += (
+            "\nThe sizes were tiny, not those in the notes: these ratios say nothing.\n"
+        )
     return "\n".join([head, *(table.markdown() for table in tables)])

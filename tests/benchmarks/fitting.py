@@ -79,9 +79,9 @@ def fits(layer, n_steps, hidden_size, batch_size, options, peers):
 def make_ragged(n):
     """Sequences of 5 to 200 steps, 55 on average."""
     random = np.random.default_rng(0)
-    lengths = np.minimum(random.geometric(1 / 52, size=n) + 4, 200)
-    lengths[0] = 200
-    X = [random.normal(size=(t, N_FEATURES)).astype(np.float32) for t in lengths]
+    n_steps = np.minimum(random.geometric(1 / 52, size=n) + 4, 200)
+    n_steps[0] = 200
+    X = [random.normal(size=(t, N_FEATURES)).astype(np.float32) for t in n_steps]
     return X, np.array([x.mean() for x in X], dtype=np.float32)
 
 

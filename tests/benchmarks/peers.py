@@ -42,7 +42,7 @@ def installed(names, options):
             _told.add(name)
             print(
                 f"{name} is left out, as {missing[0]} is not installed: "
-                "pip install -r tests/benchmarks/requirements.txt"
+                "pip install -e . -r tests/benchmarks/requirements.txt"
             )
     return found
 

@@ -123,5 +123,5 @@ def memory(options):
         codes = {
             who: MEMORY.format(who=who, layer=layer, sizes=(n, *sizes)) for who in names
         }
-        table.add(layer, take_turns(codes, min(3, options.repeats), number_from))
+        table.add(layer, take_turns(codes, options.repeats, number_from))
     return [table]

@@ -4,14 +4,19 @@ Run it with ``python tests/benchmarks/speed.py``. The contestants take turns in 
 process on one core; CPU time is measured, and a ratio is the median over the turns. A
 ratio below 1 is faster than the first column. Ratios vary by about a tenth.
 
+- ``contest``: turns, ratios and tables
+- ``by_hand``, ``ours``, ``peers``, ``peer_forecasters``: the contestants
+- ``fitting``, ``answering``, ``forecasts``, ``processes``: the sections
+
 Other libraries take part if they are installed:
-``pip install -r tests/benchmarks/requirements.txt``.
+``pip install -e . -r tests/benchmarks/requirements.txt``, in a new environment.
 """
 
 import argparse
 import shlex
 from pathlib import Path
 
+import torch
 from answering import inference, streaming
 from contest import Options, about_the_processor, report, use_one_core, versions
 from fitting import lengths, search, training
@@ -55,6 +60,16 @@ def make_parser():
     return parser
 
 
+def command_for(asked):
+    """The command that repeats what was asked for."""
+    words = ["python", "tests/benchmarks/speed.py"]
+    words += ["--only", *asked.only] if asked.only else []
+    words += [] if asked.device == "cpu" else ["--device", asked.device]
+    words += ["--no-peers"] if asked.no_peers else []
+    words += ["--quick"] if asked.quick else ["--repeats", str(asked.repeats)]
+    return shlex.join(words)
+
+
 def main(arguments=None):
     parser = make_parser()
     asked = parser.parse_args(arguments)
@@ -62,6 +77,8 @@ def main(arguments=None):
     names = asked.only or (list(SECTIONS) if on_cpu else ON_A_GPU)
     if not on_cpu and not set(names) <= set(ON_A_GPU):
         parser.error(f"--device {asked.device} is for {' and '.join(ON_A_GPU)}")
+    if not on_cpu and not torch.cuda.is_available():
+        parser.error(f"--device {asked.device}: torch sees no GPU")
     options = Options(
         repeats=2 if asked.quick else asked.repeats,
         quick=asked.quick,
@@ -70,13 +87,12 @@ def main(arguments=None):
         cores=use_one_core(),
     )
     print(f"{about_the_processor()}; {versions()}")
-    tables = [table for name in names for table in SECTIONS[name](options)]
-    if asked.markdown:
-        told = [] if asked.only is None else ["--only", *names]
-        told += [] if on_cpu else ["--device", asked.device]
-        told += ["--repeats", str(options.repeats)]
-        command = shlex.join(["python", "tests/benchmarks/speed.py", *told])
-        asked.markdown.write_text(report(tables, options, command))
+    tables = []
+    for name in names:
+        tables += SECTIONS[name](options)
+        if asked.markdown:  # after each section: the next one takes minutes
+            text = report(tables, options, command_for(asked))
+            asked.markdown.write_text(text)
 
 
 if __name__ == "__main__":
