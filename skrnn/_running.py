@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from skrnn._devices import plain_torch
+from skrnn._layers import is_native
 from skrnn._modules import SequenceModule, aligned_copy, blocks, round_up
 from skrnn._sequences import Sequences
 
@@ -20,6 +21,7 @@ __all__ = ["run_module"]
 Part = Literal["outputs", "embedding"]
 ROWS_ON_CPU = 128  # sequences in a block: more or fewer are slower
 ROWS_ELSEWHERE = 512
+ROWS_OF_PRODUCTS = 8  # a product of whole eights computes each row alike
 NUMBERS_IN_A_BLOCK = 2**22
 
 
@@ -92,21 +94,39 @@ def run_module(
     weight = module.head.weight
     with plain_torch(weight.device, gradients=False):
         runner = runner_of(module)
-        run: Callable[..., Tensor] = runner.module.embed
         columns: Any = runner.embedding
         size = module.embedding_size
         if part == "outputs":
-            run, columns = runner.module.forward, runner.outputs
-            size = module.config["n_outputs"]
+            columns, size = runner.outputs, module.config["n_outputs"]
+        multiple = rows_together(runner.module)
         results = torch.empty(len(sequences), size, dtype=weight.dtype).numpy()
         width = max(runner.module.embedding_size, runner.module.config["n_features"])
         most = ROWS_ON_CPU if weight.device.type == "cpu" else ROWS_ELSEWHERE
         for rows, n_steps in blocks_of_rows(sequences.lengths, most, width):
             key = slice(rows.start, rows.stop) if isinstance(rows, range) else rows
             block = sequences[key] if fill is None else fill(sequences[key])
-            outputs = run(*pad_block(block, n_steps, runner.module))
-            results[key] = outputs.cpu().numpy()[: len(rows), columns]
+            x, lengths = pad_block(block, n_steps, runner.module, multiple)
+            found = runner.module.embed(x, lengths)
+            if part == "outputs":
+                found = runner.module.head(pad_rows(found, ROWS_OF_PRODUCTS))
+            results[key] = found.cpu().numpy()[: len(rows), columns]
         return results
+
+
+def rows_together(module: SequenceModule) -> int:
+    """Of what number the rows of a block must be a multiple.
+
+    The compiled layers compute each row by itself; the products of torch do not.
+    """
+    layer: Any = module.encoder.forward_layers[0]
+    alone = is_native(module.encoder.engine, layer, module.head.weight)
+    return 1 if alone and module.attention is None else ROWS_OF_PRODUCTS
+
+
+def pad_rows(x: Tensor, multiple: int) -> Tensor:
+    """Add rows of zeros up to a multiple."""
+    n_more = -len(x) % multiple
+    return nn.functional.pad(x, (0, 0, 0, n_more)) if n_more else x
 
 
 def blocks_of_rows(
@@ -145,10 +165,10 @@ def round_lengths(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def pad_block(
-    block: Sequences, n_steps: int, module: SequenceModule
+    block: Sequences, n_steps: int, module: SequenceModule, multiple: int
 ) -> tuple[Tensor, Tensor | None]:
-    """Pad sequences to a block with a multiple of 8 rows; lengths if they need them."""
-    n_rows, n_features = round_up(len(block), 8), module.config["n_features"]
+    """Pad sequences to a block with a multiple of rows; lengths if they need them."""
+    n_rows, n_features = round_up(len(block), multiple), module.config["n_features"]
     weight = module.head.weight
     x = torch.zeros(n_rows, n_steps, n_features, dtype=weight.dtype)
     real = x.numpy()[: len(block), :, : block.n_features]

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 import skrnn
+from skrnn._streaming import stepper_of
 from skrnn.forecasting import GRUForecaster, LSTMForecaster
 
 SAME_NETWORK = {"bidirectional": False, "pooling": "last", "dropout": 0.0}
@@ -24,15 +25,19 @@ def make_regressor(layer, hidden_size, **params):
     return getattr(skrnn, f"{layer}Regressor")(hidden_size, **params)
 
 
-def make_step(model):
-    """A function (x, state) -> (answer, state) for one step, or None."""
-    return model.step if hasattr(model, "step") else None
-
-
-def stream(step, x):
-    state = None
+def stream(model, x):
+    """Read steps (n_steps, 1, n_features) of one sequence, one after another."""
+    state = model.initial_state()
     for each in x:
-        _, state = step(each, state)
+        _, state = model.step(each, state)
+
+
+def stream_layer(model, x):
+    """The same, by what computes the layer."""
+    stepper = stepper_of(model.net_)
+    hidden = model.initial_state().hidden
+    for each in x:
+        hidden = stepper.advance(each, hidden)
 
 
 def make_panel(values: np.ndarray) -> pd.DataFrame:
