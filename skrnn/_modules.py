@@ -270,7 +270,8 @@ def set_generator(module: nn.Module, generator: torch.Generator | None) -> None:
 
 def weights_are_finite(module: nn.Module) -> bool:
     """Whether no weight is NaN or infinite."""
-    return all(bool(torch.isfinite(p).all()) for p in module.parameters())
+    finite = [torch.isfinite(weight).all() for weight in module.parameters()]
+    return bool(torch.stack(finite).all())  # one look, where a GPU has to be waited for
 
 
 def copy_weights(module: nn.Module) -> dict[str, Tensor]:
