@@ -130,8 +130,11 @@ def read_natively(
 ) -> Sequence[Any]:
     """Give a ``Read`` without its last two, with gradients where they are wanted."""
     cell, weights = cell_of(layers[0]), [weights_of(layer) for layer in layers]
+    check_shapes(weights[0], x, h_0, c_0, lengths)
     x = x.contiguous()
     h_0, c_0 = (part if part is None else part.contiguous() for part in (h_0, c_0))
+    if lengths is not None:
+        lengths = lengths.to("cpu", torch.int64).contiguous()
     if torch.is_grad_enabled():
         flat = [weight for each in weights for weight in each]
         found: Sequence[Any] = NativeFunction.apply(  # type: ignore[no-untyped-call]
@@ -139,6 +142,34 @@ def read_natively(
         )
         return found
     return run_forward(cell, weights, x, h_0, c_0, lengths, pool)[:5]
+
+
+def check_shapes(
+    weights: Weights,
+    x: Tensor,
+    h_0: Tensor | None,
+    c_0: Tensor | None,
+    lengths: Tensor | None,
+) -> None:
+    """Refuse what would be read beyond its memory."""
+    n_features, hidden_size = weights.w_ih.shape[1], weights.w_hh.shape[1]
+    if x.ndim != 3 or x.shape[2] != n_features:
+        raise ValueError(
+            f"x has shape {tuple(x.shape)}, expected (n_sequences, n_steps, "
+            f"{n_features})."
+        )
+    for name, part in (("h_0", h_0), ("c_0", c_0)):
+        if part is None:
+            continue
+        if part.shape != (len(x), hidden_size) or part.dtype != x.dtype:
+            raise ValueError(
+                f"The state {name} has shape {tuple(part.shape)} of {part.dtype}, "
+                f"expected ({len(x)}, {hidden_size}) of {x.dtype}."
+            )
+    if lengths is not None and lengths.shape != x.shape[:1]:
+        raise ValueError(
+            f"lengths has shape {tuple(lengths.shape)}, expected ({len(x)},)."
+        )
 
 
 class NativeFunction(torch.autograd.Function):

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from skrnn import _native
+from skrnn import _layers, _native
 from skrnn._devices import one_thread
 from skrnn._layers import NativeFunction, read_layer, weights_of
 from skrnn._native import is_available, reused_memory, run_forward
@@ -339,6 +339,39 @@ def test_memory_for_growing_batches_is_not_hoarded():
             del del_me
         held = sum(memory.nbytes for memory in _native.SHELF.free)
         assert held < 1.3 * 4 * 2**22
+
+
+@needs_library
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"x": torch.zeros(4, 5, 2)}, r"x has shape \(4, 5, 2\), expected .*, 3\)"),
+        ({"x": torch.zeros(4, 3)}, r"x has shape \(4, 3\), expected"),
+        ({"h_0": torch.zeros(4, 7)}, r"h_0 has shape \(4, 7\) .*expected \(4, 8\)"),
+        ({"c_0": torch.zeros(3, 8)}, r"c_0 has shape \(3, 8\)"),
+        ({"h_0": torch.zeros(4, 8).double()}, "of torch.float64, expected"),
+        ({"lengths": torch.ones(3)}, r"lengths has shape \(3,\), expected \(4,\)"),
+    ],
+)
+def test_nothing_is_read_beyond_its_memory(change, message):
+    (layer,) = make_layers("lstm", 3, 8, dtype=torch.float32)
+    inputs = {"x": torch.zeros(4, 5, 3), "h_0": None, "c_0": None, "lengths": None}
+    with pytest.raises(ValueError, match=message):
+        _layers.read_natively([layer], **{**inputs, **change})
+
+
+@needs_library
+@all_cells
+def test_impossible_lengths_are_cut(cell):
+    (layer,) = make_layers(cell, 3, 8, dtype=torch.float32)
+    x = torch.randn(3, 5, 3, requires_grad=True)
+    outputs, *_ = _layers.read_natively(
+        [layer], x, None, None, torch.tensor([9, -1, 2])
+    )
+    outputs.sum().backward()
+    torch.testing.assert_close(outputs[0], layer(x)[0][0], rtol=0, atol=1e-6)
+    assert not outputs[1].any()
+    assert not x.grad[1].any()
 
 
 def test_there_is_a_library_where_there_is_a_compiler():

@@ -9,7 +9,7 @@
    computed by the same operations in the same order whatever its companions are.
 
    The file is plain C with the vector extensions of GCC and Clang. It includes itself
-   once for each number type and instruction set; `choose` takes the best that the
+   once for each number type and instruction set; skrnn_target tells the best that the
    processor has.
 
    In the code: G gates, H units rounded up to whole vectors (P), F features. Gates are
@@ -39,7 +39,7 @@ typedef struct {
     void *h_n, *c_n;        /* n_rows times n_hidden */
     /* of the outputs of each row: sum, maximum and the step (of reading) that has it;
        n_rows times n_hidden, or all NULL: not wanted */
-    void *sums, *maxima, *places;
+    void *sums, *maxima, *places; /* the steps as numbers of their type */
     void *reserve;          /* what backward needs, or NULL */
     void *scratch;          /* holds nothing between calls */
     const void *grad_outputs, *grad_h_n, *grad_c_n; /* or NULL: zeros */
@@ -61,8 +61,9 @@ static int64_t round_up(int64_t size, int64_t multiple) {
     return (size + multiple - 1) / multiple * multiple;
 }
 
-static int64_t length_of(const Task *t, int64_t row) {
-    return t->lengths ? t->lengths[row] : t->n_steps;
+static int64_t length_of(const Task *t, int64_t row) { /* never beyond the memory */
+    const int64_t length = t->lengths ? t->lengths[row] : t->n_steps;
+    return length < 0 ? 0 : length > t->n_steps ? t->n_steps : length;
 }
 
 /* Order rows by falling length, by counting. */
@@ -72,14 +73,15 @@ static void sort_rows(const Task *t, int64_t *order, int64_t *counts) {
         return;
     }
     memset(counts, 0, (size_t)(t->n_steps + 2) * sizeof(int64_t));
-    for (int64_t row = 0; row < t->n_rows; ++row) counts[t->lengths[row]] += 1;
+    for (int64_t row = 0; row < t->n_rows; ++row) counts[length_of(t, row)] += 1;
     int64_t before = 0;
     for (int64_t length = t->n_steps; length >= 0; --length) {
         int64_t here = counts[length];
         counts[length] = before;
         before += here;
     }
-    for (int64_t row = 0; row < t->n_rows; ++row) order[counts[t->lengths[row]]++] = row;
+    for (int64_t row = 0; row < t->n_rows; ++row)
+        order[counts[length_of(t, row)]++] = row;
 }
 
 static int64_t padded_bytes(const Task *t) { /* of one vector of units */
