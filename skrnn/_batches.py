@@ -37,7 +37,7 @@ class StepDataset(torch.utils.data.Dataset[Any]):
         self.dtype = getattr(torch, sequences.dtype.name)
         weights = torch.from_numpy(data.weights / data.weights.mean())
         self.weights = weights.to(device=device, dtype=self.dtype)
-        if device.type == "cpu" or is_mapped(sequences.whole.values):
+        if reads_from_memory(sequences, device):
             self.gather = self.gather_here
             self.starts = sequences.whole.offsets[:-1][sequences.rows]
             self.of_one_length = sequences.whole.is_uniform
@@ -95,10 +95,18 @@ class StepDataset(torch.utils.data.Dataset[Any]):
     def gather_there(self, rows: NDArray[np.int64]) -> Tensor:
         """Do the same on the device that holds all steps."""
         index = torch.from_numpy(rows).to(self.device)
+        if self.uniform:
+            panel = self.values_there.view(len(self), -1, self.values_there.shape[1])
+            return panel.index_select(0, index)
         steps = torch.arange(int(self.lengths[rows].max()), device=self.device)
         inside = steps < self.lengths_there[index][:, None]
         where = (self.starts_there[index][:, None] + steps) * inside
         return self.values_there[where] * inside[:, :, None]
+
+
+def reads_from_memory(sequences: Selection, device: torch.device) -> bool:
+    """Whether the steps stay where they are, and batches go to the device."""
+    return device.type == "cpu" or is_mapped(sequences.whole.values)
 
 
 class BatchIterator:

@@ -53,7 +53,7 @@ def optimizer_params(
             f"optimizer={optimizer!r} is no optimizer class: use one of "
             f"{sorted(OPTIMIZERS)} or a class from torch.optim."
         )
-    accepted = accepted_by(optimizer)
+    accepted = accepted_by(optimizer)  # type: ignore[arg-type]  # mypy: no hash
     params: dict[str, Any] = {"optimizer": optimizer}
     if "weight_decay" in accepted:
         params["optimizer__weight_decay"] = weight_decay

@@ -39,7 +39,7 @@ from skrnn._training import (
     load_net,
     make_module,
 )
-from skrnn._training_set import TrainingSet, merge_identical
+from skrnn._training_set import Selection, TrainingSet, merge_identical
 
 CPU = torch.device("cpu")
 CONFIG = {
@@ -148,6 +148,23 @@ def test_batches_are_the_padded_sequences(lengths: list[int], batch_size: int) -
         assert_array_equal(targets, data.targets[rows])
         weights = data.weights[rows] / data.weights.mean()
         assert_allclose(inputs["weights"], weights)
+
+
+@pytest.mark.parametrize("lengths", [[3, 1, 2, 5, 4, 1], [4, 4, 4, 4]])
+def test_a_device_that_holds_all_steps_gives_the_same_batches(
+    lengths: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make_data(lengths)
+    data = data._replace(sequences=Selection.of(data.sequences)).take([3, 0, 2, 1])
+    here = StepDataset(data, CPU)
+    monkeypatch.setattr("skrnn._batches.reads_from_memory", lambda *_: False)
+    there = StepDataset(data, CPU)
+    for rows in ([0, 1, 2, 3], [2, 0]):
+        expected, targets = here.batch(np.array(rows))
+        inputs, targets_there = there.batch(np.array(rows))
+        assert inputs.keys() == expected.keys()
+        assert all(torch.equal(inputs[name], expected[name]) for name in inputs)
+        assert torch.equal(targets_there, targets)
 
 
 def test_without_a_generator_rows_come_sorted_by_length() -> None:
