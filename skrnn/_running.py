@@ -20,6 +20,7 @@ __all__ = ["run_module"]
 Part = Literal["outputs", "embedding"]
 ROWS_ON_CPU = 128  # sequences in a block: more or fewer are slower
 ROWS_ELSEWHERE = 512
+ROWS_TOGETHER = 8  # products of other numbers of rows may add in another order
 NUMBERS_IN_A_BLOCK = 2**22
 
 
@@ -118,8 +119,8 @@ def blocks_of_rows(
     take too much memory.
     """
     for group, n_steps in rows_by_length(lengths):
-        fitting = NUMBERS_IN_A_BLOCK // (n_steps * width) // 8 * 8
-        n_rows = min(most, max(8, fitting))
+        fitting = NUMBERS_IN_A_BLOCK // (n_steps * width)
+        n_rows = min(most, max(1, fitting // ROWS_TOGETHER) * ROWS_TOGETHER)
         for start in range(0, len(group), n_rows):
             yield group[start : start + n_rows], n_steps
 
@@ -147,10 +148,9 @@ def round_lengths(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
 def pad_block(
     block: Sequences, n_steps: int, module: SequenceModule
 ) -> tuple[Tensor, Tensor | None]:
-    """Pad sequences to a block with a multiple of 8 rows; lengths if they need them."""
-    n_rows, n_features = round_up(len(block), 8), module.config["n_features"]
-    weight = module.head.weight
-    x = torch.zeros(n_rows, n_steps, n_features, dtype=weight.dtype)
+    """Pad sequences, and their number, to a block; lengths if there is padding."""
+    n_rows, weight = round_up(len(block), ROWS_TOGETHER), module.head.weight
+    x = torch.zeros(n_rows, n_steps, module.config["n_features"], dtype=weight.dtype)
     real = x.numpy()[: len(block), :, : block.n_features]
     lengths = block.lengths
     if block.is_uniform:

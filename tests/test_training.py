@@ -837,8 +837,13 @@ def test_running_follows_weights_that_were_changed_in_place(change: Any) -> None
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 @pytest.mark.parametrize("part", ["outputs", "embedding"])
-def test_running_few_and_many_sequences_agrees_to_the_bit(cell: Any, part: Any) -> None:
-    module = make_module({**CONFIG, "cell": cell, "hidden_size": 33}, 0).eval()
+@pytest.mark.parametrize("pooling", ["last", "concat", "attention"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_running_few_and_many_sequences_agrees_to_the_bit(
+    cell: Any, part: Any, pooling: Any, dtype: Any
+) -> None:
+    config = {**CONFIG, "cell": cell, "hidden_size": 33, "bidirectional": True}
+    module = make_module({**config, "pooling": pooling, "dtype": dtype}, 0).eval()
     many = Sequences.from_panel(normal(300, 21, module.config["n_features"]).numpy())
     expected = run_module(module, many, part)
     for start, stop in [(0, 1), (299, 300), (5, 12), (3, 131), (40, 297)]:
