@@ -10,7 +10,7 @@ import warnings
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -28,13 +28,12 @@ from skorch.callbacks import (
 from skorch.history import History
 from torch import Tensor, nn
 
-from skrnn._batches import StepDataset
-from skrnn._devices import check_batch_memory, check_memory, plain_torch
+from skrnn._batches import Dataset, check_batch, to_dataset
+from skrnn._devices import check_memory, plain_torch
 from skrnn._losses import make_loss
 from skrnn._modules import (
     SequenceModule,
     copy_weights,
-    count_activations,
     count_weights,
     set_generator,
     weights_are_finite,
@@ -42,7 +41,7 @@ from skrnn._modules import (
 from skrnn._optimizers import SCHEDULES, Factor, optimizer_params
 from skrnn._training_set import TrainingSet
 
-__all__ = ["Dataset", "DivergenceError", "Net", "Settings", "copy_module", "dump_net"]
+__all__ = ["DivergenceError", "Net", "Settings", "copy_module", "dump_net"]
 __all__ += ["fit_module", "load_net", "make_module", "plain_epoch"]
 
 Kind = Literal["numbers", "classes", "labels"]
@@ -76,15 +75,6 @@ class Settings:
 
 USABLE: dict[str, Any] = {"loss": "squared_error", "lr": 1e-3, "weight_decay": 0.0}
 USABLE |= {"batch_size": 1, "verbose": 0, "net_params": None}
-
-
-class Dataset(Protocol):
-    """What knows how to cut its batches: ({inputs, "weights"}, targets)."""
-
-    def iterator(
-        self, batch_size: int, generator: np.random.Generator | None = None
-    ) -> Any:
-        """Make what gives the batches of one epoch; shuffled with a generator."""
 
 
 class StopTraining(Exception):  # no error: early stopping is done
@@ -270,21 +260,6 @@ def fit_module(
     net.train_split = None
     net.history[-1]["batches"] = []
     return net
-
-
-def check_batch(module: SequenceModule, data: TrainingSet, batch_size: int) -> None:
-    """Check that the batch with the longest sequence fits into memory."""
-    n_rows = len(data.weights)
-    n_batches = -(-n_rows // batch_size)
-    longest = int(data.sequences.lengths.max())
-    itemsize = next(module.parameters()).dtype.itemsize
-    bytes_per_step = count_activations(module.config) * itemsize
-    check_batch_memory(-(-n_rows // n_batches), longest, bytes_per_step)
-
-
-def to_dataset(data: TrainingSet | Dataset, device: torch.device) -> Dataset:
-    """Put a training set on the device; anything else is there already."""
-    return StepDataset(data, device) if isinstance(data, TrainingSet) else data
 
 
 def make_net(
