@@ -1,9 +1,11 @@
 """Memory maps: X is never copied whole, and gives what an array gives."""
 
+import gc
 import pickle
 import subprocess
 import sys
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -104,7 +106,7 @@ def everything(model, X, y):
 @pytest.mark.parametrize(
     "options", [{}, {"early_stopping": True}, {"missing": "mask"}], ids=str
 )
-@pytest.mark.parametrize("stored", ["float32", "float64", "float16", "int8"])
+@pytest.mark.parametrize("stored", ["float32", "float64", "float16", "int8", ">f4"])
 @pytest.mark.parametrize("used", ["float32", "float64"])
 @pytest.mark.parametrize("form", ["panel", "table", "ragged"])
 def test_a_map_gives_what_the_array_gives(options, stored, used, form, tmp_path):
@@ -164,3 +166,7 @@ def test_the_array_is_neither_kept_nor_changed(tmp_path):
     expected = model.predict(before)
     X[:] = np.nan
     np.testing.assert_array_equal(model.predict(before), expected)
+    there = weakref.ref(X)
+    del X
+    gc.collect()
+    assert there() is None
