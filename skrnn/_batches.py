@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from skrnn._devices import check_batch_memory
+from skrnn._modules import SequenceModule, count_activations
 from skrnn._sequences import is_mapped
 from skrnn._training_set import Selection, TrainingSet
 
-__all__ = ["BatchIterator", "StepDataset"]
+__all__ = ["BatchIterator", "Dataset", "StepDataset", "check_batch", "to_dataset"]
 
 POOL = 8  # batches whose sequences are sorted by length together
+
+
+class Dataset(Protocol):
+    """What knows how to cut its batches: ({inputs, "weights"}, targets)."""
+
+    def iterator(
+        self, batch_size: int, generator: np.random.Generator | None = None
+    ) -> Any:
+        """Make what gives the batches of one epoch; shuffled with a generator."""
 
 
 class StepDataset(torch.utils.data.Dataset[Any]):
@@ -37,7 +48,7 @@ class StepDataset(torch.utils.data.Dataset[Any]):
         self.dtype = getattr(torch, sequences.dtype.name)
         weights = torch.from_numpy(data.weights / data.weights.mean())
         self.weights = weights.to(device=device, dtype=self.dtype)
-        if device.type == "cpu" or is_mapped(sequences.whole.values):
+        if reads_from_memory(sequences, device):
             self.gather = self.gather_here
             self.starts = sequences.whole.offsets[:-1][sequences.rows]
             self.of_one_length = sequences.whole.is_uniform
@@ -95,10 +106,18 @@ class StepDataset(torch.utils.data.Dataset[Any]):
     def gather_there(self, rows: NDArray[np.int64]) -> Tensor:
         """Do the same on the device that holds all steps."""
         index = torch.from_numpy(rows).to(self.device)
+        if self.uniform:
+            panel = self.values_there.view(len(self), -1, self.values_there.shape[1])
+            return panel.index_select(0, index)
         steps = torch.arange(int(self.lengths[rows].max()), device=self.device)
         inside = steps < self.lengths_there[index][:, None]
         where = (self.starts_there[index][:, None] + steps) * inside
         return self.values_there[where] * inside[:, :, None]
+
+
+def reads_from_memory(sequences: Selection, device: torch.device) -> bool:
+    """Whether the steps stay where they are, and batches go to the device."""
+    return device.type == "cpu" or is_mapped(sequences.whole.values)
 
 
 class BatchIterator:
@@ -143,3 +162,18 @@ class BatchIterator:
             sorted_batches += np.split(rows, cuts)
         order = self.generator.permutation(len(sorted_batches))
         return [sorted_batches[i] for i in order]
+
+
+def to_dataset(data: TrainingSet | Dataset, device: torch.device) -> Dataset:
+    """Put a training set on the device; anything else is there already."""
+    return StepDataset(data, device) if isinstance(data, TrainingSet) else data
+
+
+def check_batch(module: SequenceModule, data: TrainingSet, batch_size: int) -> None:
+    """Check that the batch with the longest sequence fits into memory."""
+    n_rows = len(data.weights)
+    n_batches = -(-n_rows // batch_size)
+    longest = int(data.sequences.lengths.max())
+    itemsize = next(module.parameters()).dtype.itemsize
+    bytes_per_step = count_activations(module.config) * itemsize
+    check_batch_memory(-(-n_rows // n_batches), longest, bytes_per_step)

@@ -21,7 +21,7 @@ __all__ = ["run_module"]
 Part = Literal["outputs", "embedding"]
 ROWS_ON_CPU = 128  # sequences in a block: more or fewer are slower
 ROWS_ELSEWHERE = 512
-ROWS_OF_PRODUCTS = 8  # a product of whole eights computes each row alike
+ROWS_TOGETHER = 8  # products of other numbers of rows may add in another order
 NUMBERS_IN_A_BLOCK = 2**22
 
 
@@ -108,7 +108,7 @@ def run_module(
             x, lengths = pad_block(block, n_steps, runner.module, multiple)
             found = runner.module.embed(x, lengths)
             if part == "outputs":
-                found = runner.module.head(pad_rows(found, ROWS_OF_PRODUCTS))
+                found = runner.module.head(pad_rows(found, ROWS_TOGETHER))
             results[key] = found.cpu().numpy()[: len(rows), columns]
         return results
 
@@ -120,7 +120,7 @@ def rows_together(module: SequenceModule) -> int:
     """
     layer: Any = module.encoder.forward_layers[0]
     alone = is_native(module.encoder.engine, layer, module.head.weight)
-    return 1 if alone and module.attention is None else ROWS_OF_PRODUCTS
+    return 1 if alone and module.attention is None else ROWS_TOGETHER
 
 
 def pad_rows(x: Tensor, multiple: int) -> Tensor:
@@ -138,8 +138,8 @@ def blocks_of_rows(
     take too much memory.
     """
     for group, n_steps in rows_by_length(lengths):
-        fitting = NUMBERS_IN_A_BLOCK // (n_steps * width) // 8 * 8
-        n_rows = min(most, max(8, fitting))
+        fitting = NUMBERS_IN_A_BLOCK // (n_steps * width)
+        n_rows = min(most, max(1, fitting // ROWS_TOGETHER) * ROWS_TOGETHER)
         for start in range(0, len(group), n_rows):
             yield group[start : start + n_rows], n_steps
 
@@ -167,10 +167,9 @@ def round_lengths(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
 def pad_block(
     block: Sequences, n_steps: int, module: SequenceModule, multiple: int
 ) -> tuple[Tensor, Tensor | None]:
-    """Pad sequences to a block with a multiple of rows; lengths if they need them."""
-    n_rows, n_features = round_up(len(block), multiple), module.config["n_features"]
-    weight = module.head.weight
-    x = torch.zeros(n_rows, n_steps, n_features, dtype=weight.dtype)
+    """Pad sequences, and their number, to a block; lengths if there is padding."""
+    n_rows, weight = round_up(len(block), multiple), module.head.weight
+    x = torch.zeros(n_rows, n_steps, module.config["n_features"], dtype=weight.dtype)
     real = x.numpy()[: len(block), :, : block.n_features]
     lengths = block.lengths
     if block.is_uniform:

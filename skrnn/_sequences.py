@@ -393,7 +393,5 @@ def common_length(lengths: NDArray[np.int64]) -> int | None:
 def is_mapped(array: Any) -> bool:
     """Whether the numbers lie in a file and may be more than fit into memory."""
     while isinstance(array, np.ndarray):
-        if isinstance(array, np.memmap):
-            return True
         array = array.base
-    return isinstance(array, mmap)
+    return isinstance(array.obj if isinstance(array, memoryview) else array, mmap)

@@ -1,14 +1,13 @@
-"""How to train, what to train on, and how training may end."""
+"""How to train, and how training may end."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-import numpy as np
 import torch
 
-__all__ = ["Dataset", "DivergenceError", "Kind", "NonFiniteError", "Settings"]
+__all__ = ["DivergenceError", "Kind", "NonFiniteError", "Settings"]
 __all__ += ["StopTraining"]
 
 Kind = Literal["numbers", "classes", "labels"]
@@ -33,15 +32,6 @@ class Settings:
     kind: Kind = "numbers"  # what the targets are
     patience: int | None = None  # epochs; None never stops early
     seeds: list[int] = field(default_factory=list)  # weights, dropout, shuffling
-
-
-class Dataset(Protocol):
-    """What knows how to cut its batches: ({inputs, "weights"}, targets)."""
-
-    def iterator(
-        self, batch_size: int, generator: np.random.Generator | None = None
-    ) -> Any:
-        """Make what gives the batches of one epoch; shuffled with a generator."""
 
 
 class StopTraining(Exception):  # no error: early stopping is done

@@ -29,20 +29,18 @@ from skorch.history import History
 from skorch.utils import TeeGenerator
 from torch import Tensor, nn
 
-from skrnn._batches import StepDataset
-from skrnn._devices import check_batch_memory, plain_torch
+from skrnn._batches import Dataset, check_batch, to_dataset
+from skrnn._devices import plain_torch
 from skrnn._losses import make_loss
 from skrnn._modules import (
     SequenceModule,
     copy_weights,
-    count_activations,
     set_generator,
     weights_are_finite,
 )
 from skrnn._native import reused_memory
 from skrnn._optimizers import OPTIMIZERS, SCHEDULES, Factor, optimizer_params
 from skrnn._settings import (
-    Dataset,
     DivergenceError,
     Kind,
     NonFiniteError,
@@ -266,21 +264,6 @@ def fit_module(
     net.train_split = None
     net.history[-1]["batches"] = []
     return net
-
-
-def check_batch(module: SequenceModule, data: TrainingSet, batch_size: int) -> None:
-    """Check that the batch with the longest sequence fits into memory."""
-    n_rows = len(data.weights)
-    n_batches = -(-n_rows // batch_size)
-    longest = int(data.sequences.lengths.max())
-    itemsize = next(module.parameters()).dtype.itemsize
-    bytes_per_step = count_activations(module.config) * itemsize
-    check_batch_memory(-(-n_rows // n_batches), longest, bytes_per_step)
-
-
-def to_dataset(data: TrainingSet | Dataset, device: torch.device) -> Dataset:
-    """Put a training set on the device; anything else is there already."""
-    return StepDataset(data, device) if isinstance(data, TrainingSet) else data
 
 
 def make_net(

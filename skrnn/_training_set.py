@@ -154,11 +154,12 @@ def merge_identical(data: TrainingSet) -> TrainingSet:
     """
     targets = np.ascontiguousarray(data.targets).reshape(len(data.targets), -1)
     targets = targets.view(np.uint8)
+    content = bytearray()
     digests = digests_of(Selection.of(data.sequences))
-    keys = np.array(
-        [d + target.tobytes() for d, target in zip(digests, targets, strict=True)],
-        dtype=np.dtype((np.void, 16 + targets.shape[1])),
-    )
+    for digest, target in zip(digests, targets, strict=True):
+        content += digest
+        content += target.tobytes()
+    keys = np.frombuffer(content, np.dtype((np.void, 16 + targets.shape[1])))
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     order = np.lexsort((data.weights, inverse))  # sums depend on their order, too
     totals = np.bincount(inverse[order], data.weights[order], len(first))

@@ -1,15 +1,18 @@
 """Memory maps: X is never copied whole, and gives what an array gives."""
 
+import gc
 import pickle
 import subprocess
 import sys
 import warnings
+import weakref
 
 import numpy as np
 import pytest
 
 import skrnn
 from skrnn import GRUClassifier, GRURegressor, RNNRegressor, Sequences
+from skrnn._sequences import is_mapped
 
 SMALL = {"hidden_size": 4, "max_epochs": 2, "batch_size": 16, "random_state": 0}
 SMALL |= {"device": "cpu"}
@@ -25,8 +28,10 @@ def used():
     with open("/proc/self/status") as status:
         return next(int(x.split()[1]) for x in status if x.startswith("VmData")) * 1024
 
-path, params, dtype = pickle.load(sys.stdin.buffer)
-X = np.memmap(path, dtype, "r", shape={SHAPE})
+path, params, in_memory = pickle.load(sys.stdin.buffer)
+X = np.memmap(path, np.float32, "r", shape={SHAPE})
+if in_memory:
+    X = X.copy()
 y = np.arange(len(X)) % 7.0
 model = RNNRegressor(**params).fit(X[:32].copy(), y[:32])  # all that is loaded later
 _ = model.predict(X[:200])
@@ -58,20 +63,21 @@ def large(tmp_path_factory):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems set no such limit")
 @pytest.mark.parametrize(
-    "options",
+    ("options", "in_memory"),
     [
-        {},
-        {"early_stopping": True},
-        pytest.param({"missing": "mask"}, marks=pytest.mark.slow),
-        pytest.param({"dtype": "float64"}, marks=pytest.mark.slow),
+        ({}, False),
+        ({"early_stopping": True}, True),
+        pytest.param({"early_stopping": True}, False, marks=pytest.mark.slow),
+        pytest.param({"missing": "mask"}, False, marks=pytest.mark.slow),
+        pytest.param({"dtype": "float64"}, False, marks=pytest.mark.slow),
     ],
     ids=str,
 )
-def test_a_map_larger_than_the_memory_is_fitted_and_predicted(options, large):
+def test_fit_and_predict_need_far_less_memory_than_X(options, in_memory, large):
     params = {**SMALL, "batch_size": 32, "bidirectional": False, **options}
     run = subprocess.run(
         [sys.executable, "-c", LIMITED],
-        input=pickle.dumps((large, params, np.float32)),
+        input=pickle.dumps((large, params, in_memory)),
         capture_output=True,
     )
     assert run.returncode == 0, run.stderr.decode()
@@ -100,7 +106,7 @@ def everything(model, X, y):
 @pytest.mark.parametrize(
     "options", [{}, {"early_stopping": True}, {"missing": "mask"}], ids=str
 )
-@pytest.mark.parametrize("stored", ["float32", "float64", "float16", "int8"])
+@pytest.mark.parametrize("stored", ["float32", "float64", "float16", "int8", ">f4"])
 @pytest.mark.parametrize("used", ["float32", "float64"])
 @pytest.mark.parametrize("form", ["panel", "table", "ragged"])
 def test_a_map_gives_what_the_array_gives(options, stored, used, form, tmp_path):
@@ -128,6 +134,15 @@ def test_a_map_gives_what_the_array_gives(options, stored, used, form, tmp_path)
         np.testing.assert_array_equal(one, other)
 
 
+def test_what_lies_in_a_file_is_told_from_what_was_copied_out_of_it(tmp_path):
+    X = mapped(np.zeros((6, 5, 2)), tmp_path / "X.npy")
+    file = np.memmap(tmp_path / "X.npy", np.uint8, "r")
+    for array in (X, X[1:], np.asarray(X)[::2], X.reshape(30, 2), np.frombuffer(file)):
+        assert is_mapped(array)
+    for array in (X[[0, 2]], np.array(X), X + 1, X.astype(np.float32), np.zeros(3)):
+        assert not is_mapped(np.asarray(array))
+
+
 def test_values_of_a_map_are_checked(tmp_path):
     X = np.zeros((20, 5, 2))
     X[7, 3, 1] = 1e300
@@ -151,3 +166,7 @@ def test_the_array_is_neither_kept_nor_changed(tmp_path):
     expected = model.predict(before)
     X[:] = np.nan
     np.testing.assert_array_equal(model.predict(before), expected)
+    there = weakref.ref(X)
+    del X
+    gc.collect()
+    assert there() is None

@@ -34,7 +34,7 @@ from skrnn._optimizers import cosine, one_cycle, optimizer_params
 from skrnn._running import blocks_of_rows, round_lengths, run_module
 from skrnn._settings import Settings
 from skrnn._training import dump_net, fit_module, load_net
-from skrnn._training_set import TrainingSet, merge_identical
+from skrnn._training_set import Selection, TrainingSet, merge_identical
 
 CPU = torch.device("cpu")
 CONFIG = {
@@ -143,6 +143,23 @@ def test_batches_are_the_padded_sequences(lengths: list[int], batch_size: int) -
         assert_array_equal(targets, data.targets[rows])
         weights = data.weights[rows] / data.weights.mean()
         assert_allclose(inputs["weights"], weights)
+
+
+@pytest.mark.parametrize("lengths", [[3, 1, 2, 5, 4, 1], [4, 4, 4, 4]])
+def test_a_device_that_holds_all_steps_gives_the_same_batches(
+    lengths: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make_data(lengths)
+    data = data._replace(sequences=Selection.of(data.sequences)).take([3, 0, 2, 1])
+    here = StepDataset(data, CPU)
+    monkeypatch.setattr("skrnn._batches.reads_from_memory", lambda *_: False)
+    there = StepDataset(data, CPU)
+    for rows in ([0, 1, 2, 3], [2, 0]):
+        expected, targets = here.batch(np.array(rows))
+        inputs, targets_there = there.batch(np.array(rows))
+        assert inputs.keys() == expected.keys()
+        assert all(torch.equal(inputs[name], expected[name]) for name in inputs)
+        assert torch.equal(targets_there, targets)
 
 
 def test_without_a_generator_rows_come_sorted_by_length() -> None:
@@ -815,8 +832,13 @@ def test_running_follows_weights_that_were_changed_in_place(change: Any) -> None
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 @pytest.mark.parametrize("part", ["outputs", "embedding"])
-def test_running_few_and_many_sequences_agrees_to_the_bit(cell: Any, part: Any) -> None:
-    module = make_module({**CONFIG, "cell": cell, "hidden_size": 33}, 0).eval()
+@pytest.mark.parametrize("pooling", ["last", "concat", "attention"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_running_few_and_many_sequences_agrees_to_the_bit(
+    cell: Any, part: Any, pooling: Any, dtype: Any
+) -> None:
+    config = {**CONFIG, "cell": cell, "hidden_size": 33, "bidirectional": True}
+    module = make_module({**config, "pooling": pooling, "dtype": dtype}, 0).eval()
     many = Sequences.from_panel(normal(300, 21, module.config["n_features"]).numpy())
     expected = run_module(module, many, part)
     for start, stop in [(0, 1), (299, 300), (5, 12), (3, 131), (40, 297)]:
