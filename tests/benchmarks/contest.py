@@ -47,6 +47,8 @@ def compete(contestants: dict[str, Run], options: Options, clock=None):
     """
     clock = clock or options.clock
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    gc.collect()
+    gc.freeze()  # what is there now need not be looked through before each run
     for turn in range(options.repeats + 1):
         for name, run in contestants.items():
             gc.collect()  # nobody pays for the garbage of another
@@ -55,6 +57,7 @@ def compete(contestants: dict[str, Run], options: Options, clock=None):
             took = clock() - start
             if turn:
                 seconds[name].append(own if isinstance(own, float) else took)
+    gc.unfreeze()
     base = next(iter(seconds.values()))
     return {name: median_ratio(each, base) for name, each in seconds.items()}
 

@@ -141,7 +141,8 @@ def search(options):
         table.add(layer, compete(contestants, options))
     on_two = Table(
         "Grid search on two cores",
-        "The same search with n_jobs=2 against n_jobs=1: time on the wall, all cores.",
+        "The same search with n_jobs=2 against n_jobs=1: time on the wall, all cores. "
+        "It means something only where nothing else runs.",
         ["n_jobs=1", "n_jobs=2"],
     )
     with all_cores(options):
