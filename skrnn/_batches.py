@@ -52,6 +52,9 @@ class StepDataset(torch.utils.data.Dataset[Any]):
             self.gather = self.gather_here
             self.starts = sequences.whole.offsets[:-1][sequences.rows]
             self.of_one_length = sequences.whole.is_uniform
+            self.source = sequences.whole.values
+            if self.of_one_length:
+                self.source = sequences.whole.to_panel()
         else:
             self.gather = self.gather_there
             there = sequences.read()
@@ -84,11 +87,9 @@ class StepDataset(torch.utils.data.Dataset[Any]):
         if self.sequences.fill is not None:
             padded = self.sequences.read(rows).to_padded()
             return torch.tensor(padded, device=self.device)
-        source, where = self.sequences.whole.values, self.sequences.rows[rows]
+        source, where = self.source, self.sequences.rows[rows]
         inside = None
-        if self.of_one_length:
-            source = self.sequences.whole.to_panel()
-        else:
+        if not self.of_one_length:
             lengths = self.lengths[rows]
             steps = np.arange(lengths.max())
             inside = steps < lengths[:, None]
