@@ -15,13 +15,43 @@ from torch.autograd.function import once_differentiable
 
 from skrnn._native import Read, Weights, is_available, run_backward, run_forward
 
-__all__ = ["Engine", "Outputs", "advance_layer", "check_engine", "read_layer"]
-__all__ += ["reverse"]
+__all__ = ["LAYERS", "Engine", "Linear", "Outputs", "advance_layer", "check_engine"]
+__all__ += ["read_layer", "reverse"]
 
 Engine = Literal["auto", "torch", "native"]
 Layer = nn.RNN | nn.LSTM | nn.GRU
 WEIGHTS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 FEW_ROWS = 64  # for which GRULoop is faster than torch's layer
+
+
+class WithoutValues:
+    """A part of a module whose weights are allocated, but not drawn.
+
+    torch draws them from its global generator, which is not ours to use. (Its "meta"
+    device would do, too, but loads a whole system of symbols at first.)
+    """
+
+    def reset_parameters(self) -> None:
+        """Leave the weights as they are."""
+
+
+class RNN(WithoutValues, nn.RNN):
+    """Elman (1990)."""
+
+
+class LSTM(WithoutValues, nn.LSTM):
+    """Hochreiter & Schmidhuber (1997), with a forget gate (Gers et al., 2000)."""
+
+
+class GRU(WithoutValues, nn.GRU):
+    """Cho et al. (2014)."""
+
+
+class Linear(WithoutValues, nn.Linear):
+    """A linear map."""
+
+
+LAYERS: dict[str, type[Layer]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 
 
 def check_engine(engine: str, device: torch.device) -> None:

@@ -10,7 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from skrnn._devices import check_memory, plain_torch
-from skrnn._layers import Engine, Layer, Outputs, advance_layer, read_layer
+from skrnn._layers import (
+    LAYERS,
+    Engine,
+    Layer,
+    Linear,
+    Outputs,
+    advance_layer,
+    read_layer,
+)
 
 __all__ = ["Dropout", "RecurrentEncoder", "SequenceModule", "aligned_copy"]
 __all__ += ["copy_module", "draw_parameters", "make_module", "set_generator"]
@@ -18,11 +26,6 @@ __all__ += ["copy_module", "draw_parameters", "make_module", "set_generator"]
 Cell = Literal["rnn", "lstm", "gru"]
 Pooling = Literal["last", "mean", "max", "concat", "attention"]
 
-LAYERS: dict[str, type[Layer]] = {
-    "rnn": nn.RNN,
-    "lstm": nn.LSTM,
-    "gru": nn.GRU,
-}
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 ALIGNMENT = 16  # floats: one AVX-512 register
 
@@ -76,7 +79,7 @@ class RecurrentEncoder(nn.Module):
         def stack() -> nn.ModuleList:
             return nn.ModuleList(
                 LAYERS[cell](
-                    size, hidden_size, batch_first=True, device="meta", dtype=dtype
+                    size, hidden_size, batch_first=True, device="cpu", dtype=dtype
                 )
                 for size in sizes
             )
@@ -188,9 +191,9 @@ class SequenceModule(nn.Module):
         size = self.encoder.output_size
         self.attention = (
             nn.Sequential(
-                nn.Linear(size, size, device="meta", dtype=dtype),
+                Linear(size, size, device="cpu", dtype=dtype),
                 nn.Tanh(),
-                nn.Linear(size, 1, bias=False, device="meta", dtype=dtype),
+                Linear(size, 1, bias=False, device="cpu", dtype=dtype),
             )
             if pooling == "attention"
             else None
@@ -198,9 +201,7 @@ class SequenceModule(nn.Module):
         self.pooling = pooling
         self.embedding_size = size * (3 if pooling == "concat" else 1)
         self.dropout = Dropout(dropout)
-        self.head = nn.Linear(
-            self.embedding_size, n_outputs, device="meta", dtype=dtype
-        )
+        self.head = Linear(self.embedding_size, n_outputs, device="cpu", dtype=dtype)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Map (n_sequences, n_steps, n_features) to (n_sequences, n_outputs)."""

@@ -16,9 +16,8 @@ from torch import Tensor, nn
 
 from skrnn import _layers
 from skrnn._devices import one_thread
-from skrnn._layers import reverse
+from skrnn._layers import LAYERS, reverse
 from skrnn._modules import (
-    LAYERS,
     Dropout,
     SequenceModule,
     aligned_copy,

@@ -1,6 +1,8 @@
 """Batches, losses, schedules and updates, compared with loops, formulas and torch."""
 
 import copy
+import subprocess
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -30,7 +32,7 @@ from skrnn._batches import BatchIterator, StepDataset
 from skrnn._devices import one_thread
 from skrnn._losses import LOSSES, make_loss
 from skrnn._modules import SequenceModule, make_module
-from skrnn._optimizers import cosine, one_cycle, optimizer_params
+from skrnn._optimizers import OPTIMIZERS, cosine, one_cycle, optimizer_params
 from skrnn._running import blocks_of_rows, round_lengths, run_module
 from skrnn._settings import Settings
 from skrnn._training import dump_net, fit_module, load_net
@@ -517,7 +519,8 @@ def test_gradients_are_shortened_if_they_are_longer(share: float) -> None:
 )
 def test_optimisers_are_found_by_name_or_class(optimizer: Any, cls: Any) -> None:
     _, net = trained(make_data([3, 1]), optimizer=optimizer, lr=0.02, weight_decay=0.3)
-    assert type(net.optimizer_) is cls
+    assert isinstance(net.optimizer_, cls)
+    assert type(net.optimizer_).__name__ == cls.__name__
     assert net.optimizer_.defaults["lr"] == 0.02
     assert net.optimizer_.defaults["weight_decay"] == 0.3
 
@@ -950,3 +953,57 @@ def test_a_loaded_net_shares_no_memory_with_what_it_was_loaded_from(
             parameter.zero_()
     assert dump_net(fitted.net_)["weights"]["head.weight"].any()
     assert state["weights"]["head.weight"].any()
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd", "rmsprop"])
+def test_optimizers_without_the_compiler_make_the_updates_of_torch(name):
+    ours, torchs = OPTIMIZERS[name], OPTIMIZERS[name].__mro__[2]
+    assert ours.__name__ == torchs.__name__
+    assert torchs.__module__.startswith("torch.optim")
+    found = []
+    for cls in (ours, torchs):
+        torch.manual_seed(0)
+        weight = nn.Parameter(torch.randn(3, 4))
+        optimizer = cls([weight], lr=0.01, weight_decay=0.1)
+        optimizer.add_param_group({"params": nn.Parameter(torch.ones(2)), "lr": 0.1})
+        for step in range(5):
+            for group in optimizer.param_groups:
+                for parameter in group["params"]:
+                    parameter.grad = torch.randn_like(parameter)
+            if step == 3:  # moments go from one to the other
+                state = optimizer.state_dict()
+                optimizer = cls(
+                    [{"params": g["params"]} for g in optimizer.param_groups], lr=1.0
+                )
+                optimizer.load_state_dict(state)
+            optimizer.step()
+        found.append([p for group in optimizer.param_groups for p in group["params"]])
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_hooks_of_optimizers_are_called():
+    weight = nn.Parameter(torch.ones(2))
+    optimizer = OPTIMIZERS["adamw"]([weight])
+    calls = []
+    optimizer.register_step_post_hook(lambda *args: calls.append(args))
+    weight.grad = torch.ones(2)
+    optimizer.step()
+    assert len(calls) == 1
+
+
+def test_no_fit_and_no_predict_loads_the_compiler():
+    """It would take longer than all the rest of a small fit."""
+    code = """
+import pickle
+import subprocess
+import sys, sys
+import numpy as np
+from skrnn import GRUClassifier
+X, y = np.zeros((8, 3, 2)), [0, 1] * 4
+model = GRUClassifier(4, max_epochs=1, device="cpu").fit(X, y).partial_fit(X, y)
+pickle.loads(pickle.dumps(model)).predict(X)
+print(*{"torch._dynamo", "sympy"} & set(sys.modules))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (run.stdout.strip(), run.stderr) == ("", "")

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skrnn._devices import check_memory
-from skrnn._layers import Engine
+from skrnn._layers import Engine, Linear
 from skrnn._modules import Dropout, RecurrentEncoder, draw_parameters
 from skrnn.forecasting._heads import Point, make_head
 from skrnn.forecasting._levels import RATES
@@ -122,14 +122,12 @@ class AutoregressiveModule(nn.Module):
         self.dropout = Dropout(dropout)
         n_read = n_columns * n_candidates + n_extras + 2
         self.decoder = (
-            nn.Linear(hidden_size + n_read, hidden_size, device="meta", dtype=kind)
+            Linear(hidden_size + n_read, hidden_size, device="cpu", dtype=kind)
             if n_ahead > 1
             else None
         )
         n_outputs = n_columns * (n_candidates + 1 + self.distribution.n_raw)
-        self.head = nn.Linear(
-            hidden_size + n_extras, n_outputs, device="meta", dtype=kind
-        )
+        self.head = Linear(hidden_size + n_extras, n_outputs, device="cpu", dtype=kind)
         errors = torch.zeros(n_ahead, N_ERRORS, dtype=torch.float64, device="cpu")
         self.register_buffer("errors", errors)
         spread = torch.ones(1, dtype=torch.float64, device="cpu")
