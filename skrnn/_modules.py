@@ -21,6 +21,7 @@ from skrnn._layers import (
 )
 
 __all__ = ["Dropout", "RecurrentEncoder", "SequenceModule", "aligned_copy"]
+__all__ += ["aligned_head"]
 __all__ += ["copy_module", "draw_parameters", "make_module", "set_generator"]
 
 Cell = Literal["rnn", "lstm", "gru"]
@@ -333,6 +334,17 @@ def aligned_copy(module: SequenceModule) -> SequenceModule:
         else:
             columns = blocks(hidden, new_hidden, value.shape[1])
         target[rows[:, None].to(device), columns.to(device)] = value
+    return copy
+
+
+@torch.no_grad()
+def aligned_head(head: nn.Linear) -> nn.Linear:
+    """Copy a linear map with both sizes rounded up to whole vector registers."""
+    sizes = round_up(head.in_features), round_up(head.out_features)
+    copy = Linear(*sizes, device="cpu", dtype=head.weight.dtype)
+    for target, value in ((copy.weight, head.weight), (copy.bias, head.bias)):
+        target.zero_()
+        target[tuple(slice(size) for size in value.shape)] = value
     return copy
 
 

@@ -13,7 +13,13 @@ from torch import Tensor, nn
 
 from skrnn._devices import plain_torch
 from skrnn._layers import is_native
-from skrnn._modules import SequenceModule, aligned_copy, blocks, round_up
+from skrnn._modules import (
+    SequenceModule,
+    aligned_copy,
+    aligned_head,
+    blocks,
+    round_up,
+)
 from skrnn._sequences import Sequences
 
 __all__ = ["run_module"]
@@ -26,12 +32,15 @@ NUMBERS_IN_A_BLOCK = 2**22
 
 
 class Runner(NamedTuple):
-    """What runs in place of a module: on the CPU, its aligned copy."""
+    """What runs in place of a module, so that each row is computed by itself."""
 
-    module: SequenceModule
-    weights: list[Tensor]  # what it was made from
-    outputs: slice  # where its outputs hold those of the module
-    embedding: NDArray[np.int64]  # and its embedding that of the module
+    module: SequenceModule | None  # an aligned copy; None: the module does it
+    head: nn.Linear
+    weights: list[Tensor]  # what these were made from
+    outputs: slice  # where the outputs of the head hold those of the module
+    embedding: Any  # and where the embedding holds that of the module
+    n_features: int
+    multiple: int  # of which the number of rows of a block is one
 
 
 _runners: WeakKeyDictionary[SequenceModule, Runner] = WeakKeyDictionary()
@@ -43,28 +52,48 @@ def runner_of(module: SequenceModule) -> Runner:
     Weights are compared, not torch's counts of their changes: a fused optimiser and an
     edit of ``weight.data`` are not counted.
     """
+    alone = computes_rows_alone(module)
     if module.head.weight.device.type != "cpu":
-        return make_runner(module, module, [])
-    weights = weights_of(module)
+        return make_runner(module, [], alone)
+    weights = weights_of(module.head if alone else module)
     runner = _runners.get(module)
-    if runner is None or not all(map(torch.equal, runner.weights, weights)):
+    if (
+        runner is None
+        or (runner.module is None) != alone
+        or not all(map(torch.equal, runner.weights, weights))
+    ):
         copies = [weight.detach().clone() for weight in weights]
-        runner = make_runner(module, aligned_copy(module), copies)
-        _runners[module] = runner
+        runner = _runners[module] = make_runner(module, copies, alone)
     return runner
 
 
-def make_runner(
-    module: SequenceModule, run: SequenceModule, weights: list[Tensor]
-) -> Runner:
-    """Say where the outputs of ``run`` hold those of the module."""
-    hidden, run_hidden = module.config["hidden_size"], run.config["hidden_size"]
-    return Runner(
-        run,
-        weights,
-        slice(module.config["n_outputs"]),
-        blocks(hidden, run_hidden, module.embedding_size).numpy(),
-    )
+def computes_rows_alone(module: SequenceModule) -> bool:
+    """Whether the encoder and the pooling compute each row by itself.
+
+    The compiled layers do, the products of torch do not.
+    """
+    layer: Any = module.encoder.forward_layers[0]
+    native = is_native(module.encoder.engine, layer, module.head.weight)
+    return native and module.attention is None and not module.training
+
+
+def make_runner(module: SequenceModule, weights: list[Tensor], alone: bool) -> Runner:
+    """Align what must be: nothing on a GPU, the head, or all."""
+    outputs = slice(module.config["n_outputs"])
+    n_features = module.config["n_features"]
+    whole = slice(None)
+    if module.head.weight.device.type != "cpu":
+        return Runner(
+            module, module.head, weights, outputs, whole, n_features, ROWS_TOGETHER
+        )
+    if alone:
+        head = aligned_head(module.head)
+        return Runner(None, head, weights, outputs, whole, n_features, 1)
+    copy = aligned_copy(module)
+    hidden, copy_hidden = module.config["hidden_size"], copy.config["hidden_size"]
+    places = blocks(hidden, copy_hidden, module.embedding_size).numpy()
+    n_features = copy.config["n_features"]
+    return Runner(copy, copy.head, weights, outputs, places, n_features, ROWS_TOGETHER)
 
 
 def weights_of(module: nn.Module) -> list[Tensor]:
@@ -98,35 +127,26 @@ def run_module(
         size = module.embedding_size
         if part == "outputs":
             columns, size = runner.outputs, module.config["n_outputs"]
-        multiple = rows_together(runner.module)
+        run = module if runner.module is None else runner.module
         results = torch.empty(len(sequences), size, dtype=weight.dtype).numpy()
-        width = max(runner.module.embedding_size, runner.module.config["n_features"])
+        width = max(run.embedding_size, runner.n_features)
         most = ROWS_ON_CPU if weight.device.type == "cpu" else ROWS_ELSEWHERE
         for rows, n_steps in blocks_of_rows(sequences.lengths, most, width):
             key = slice(rows.start, rows.stop) if isinstance(rows, range) else rows
             block = sequences[key] if fill is None else fill(sequences[key])
-            x, lengths = pad_block(block, n_steps, runner.module, multiple)
-            found = runner.module.embed(x, lengths)
+            found = run.embed(*pad_block(block, n_steps, runner))
             if part == "outputs":
-                found = runner.module.head(pad_rows(found, ROWS_TOGETHER))
+                found = runner.head(pad_block_of_head(found, runner.head))
             results[key] = found.cpu().numpy()[: len(rows), columns]
         return results
 
 
-def rows_together(module: SequenceModule) -> int:
-    """Of what number the rows of a block must be a multiple.
-
-    The compiled layers compute each row by itself; the products of torch do not.
-    """
-    layer: Any = module.encoder.forward_layers[0]
-    alone = is_native(module.encoder.engine, layer, module.head.weight)
-    return 1 if alone and module.attention is None else ROWS_TOGETHER
-
-
-def pad_rows(x: Tensor, multiple: int) -> Tensor:
-    """Add rows of zeros up to a multiple."""
-    n_more = -len(x) % multiple
-    return nn.functional.pad(x, (0, 0, 0, n_more)) if n_more else x
+def pad_block_of_head(x: Tensor, head: nn.Linear) -> Tensor:
+    """Add rows and columns of zeros, for whole products."""
+    n_rows, n_columns = -len(x) % ROWS_TOGETHER, head.in_features - x.shape[1]
+    if n_rows == n_columns == 0:
+        return x
+    return nn.functional.pad(x, (0, n_columns, 0, n_rows))
 
 
 def blocks_of_rows(
@@ -165,16 +185,18 @@ def round_lengths(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def pad_block(
-    block: Sequences, n_steps: int, module: SequenceModule, multiple: int
+    block: Sequences, n_steps: int, runner: Runner
 ) -> tuple[Tensor, Tensor | None]:
     """Pad sequences, and their number, to a block; lengths if there is padding."""
-    n_rows, weight = round_up(len(block), multiple), module.head.weight
-    x = torch.zeros(n_rows, n_steps, module.config["n_features"], dtype=weight.dtype)
+    n_rows, weight = round_up(len(block), runner.multiple), runner.head.weight
+    lengths, full = block.lengths, block.is_uniform and block.lengths[0] == n_steps
+    if full and n_rows == len(block) and runner.n_features == block.n_features:
+        return torch.tensor(block.to_panel()).to(weight), None
+    x = torch.zeros(n_rows, n_steps, runner.n_features, dtype=weight.dtype)
     real = x.numpy()[: len(block), :, : block.n_features]
-    lengths = block.lengths
     if block.is_uniform:
         real[:, : lengths[0]] = block.to_panel()
-        if lengths[0] == n_steps:
+        if full:
             return x.to(weight.device), None
     else:
         real[np.arange(n_steps) < lengths[:, None]] = block.values
