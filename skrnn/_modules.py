@@ -286,11 +286,16 @@ def count_weights(config: dict[str, Any]) -> int:
     hidden, n_outputs = config["hidden_size"], config["n_outputs"]
     width = hidden * (2 if config["bidirectional"] else 1)
     inputs = [config["n_features"]] + [width] * (config["num_layers"] - 1)
-    rows = GATES[config["cell"]] * width
-    layers = sum(rows * (size + hidden + 2) for size in inputs)
+    layers = width // hidden * count_layer_weights(config["cell"], hidden, inputs)
     attention = width * (width + 2) if config["pooling"] == "attention" else 0
     embedding = width * (3 if config["pooling"] == "concat" else 1)
     return int(layers + attention + (embedding + 1) * n_outputs)
+
+
+def count_layer_weights(cell: Cell, hidden_size: int, inputs: list[int]) -> int:
+    """Count the numbers of layers with these sizes of inputs, in one direction."""
+    rows = GATES[cell] * hidden_size
+    return sum(rows * (size + hidden_size + 2) for size in inputs)
 
 
 def count_activations(config: dict[str, Any]) -> int:

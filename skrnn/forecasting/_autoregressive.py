@@ -16,7 +16,12 @@ from torch.nn import functional
 
 from skrnn._devices import check_memory
 from skrnn._layers import Engine, Linear
-from skrnn._modules import Dropout, RecurrentEncoder, draw_parameters
+from skrnn._modules import (
+    Dropout,
+    RecurrentEncoder,
+    count_layer_weights,
+    draw_parameters,
+)
 from skrnn.forecasting._heads import Point, make_head
 from skrnn.forecasting._levels import RATES
 
@@ -116,6 +121,8 @@ class AutoregressiveModule(nn.Module):
         kind = getattr(torch, dtype)
         self.distribution = make_head(loss)
         n_inputs = n_columns * (n_candidates + 2) + 1 + n_extras
+        sizes = [n_inputs] + [hidden_size] * (num_layers - 1)
+        check_memory(count_layer_weights(cell, hidden_size, sizes), kind.itemsize)
         self.encoder = RecurrentEncoder(
             cell, n_inputs, hidden_size, num_layers, False, dropout, kind, engine
         )
@@ -136,8 +143,6 @@ class AutoregressiveModule(nn.Module):
     @torch.no_grad()
     def initialize(self, generator: torch.Generator) -> None:
         """Draw the encoder's weights; those of the last layer are zero."""
-        n_weights = sum(weight.numel() for weight in self.parameters())
-        check_memory(n_weights, self.head.weight.itemsize)
         self.to_empty(device="cpu")
         draw_parameters(self, self.config, generator)
         self.head.weight.zero_()
