@@ -21,6 +21,11 @@ from skrnn import GRURegressor
 X = np.random.default_rng(0).normal(size=(20, 10, 1))
 GRURegressor(8, max_epochs=1, device="cpu").fit(X, X.sum(axis=(1, 2)))
 """
+FIRST_FIT_BY_HAND = """
+import by_hand, torch
+x = torch.randn(20, 10, 8)
+by_hand.fit("GRU", 8, 32, x, x.sum(dim=(1, 2))[:, None], 1)
+"""
 MEMORY = """
 import pathlib, resource
 import by_hand, fitting, ours, torch
@@ -92,6 +97,8 @@ def start(options):
     peers = {f"import {n}": IMPORTS[n] for n in installed(IMPORTS, options)}
     heavy = {
         "import torch": "import torch",
+        "import torch, sklearn": "import torch, sklearn",
+        "hand loop, first fit": FIRST_FIT_BY_HAND,
         "skrnn, first fit": FIRST_FIT,
         "import skrnn.forecasting": "import skrnn.forecasting, torch",
         **peers,
@@ -101,8 +108,8 @@ def start(options):
         ("Import", "Each in a new process.", light),
         (
             "From nothing to a network",
-            "Each in a new process: only imports, but for the first fit of skrnn, at "
-            "whose end there is a small network; skrnn.forecasting comes with torch.",
+            "Each in a new process: only imports, but for first fits, at whose end "
+            "there is a small network; skrnn.forecasting comes with torch.",
             heavy,
         ),
     ]:
