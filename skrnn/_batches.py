@@ -21,7 +21,10 @@ POOL = 8  # batches whose sequences are sorted by length together
 
 
 class Dataset(Protocol):
-    """What knows how to cut its batches: ({inputs, "weights"}, targets)."""
+    """What knows how to cut its batches: (inputs, targets).
+
+    The inputs are a dict of what the module takes and, unless all are 1, "weights".
+    """
 
     def iterator(
         self, batch_size: int, generator: np.random.Generator | None = None
@@ -46,8 +49,10 @@ class StepDataset(torch.utils.data.Dataset[Any]):
         self.lengths_there = torch.from_numpy(self.lengths).to(device)
         self.targets = torch.from_numpy(data.targets).to(device)
         self.dtype = getattr(torch, sequences.dtype.name)
-        weights = torch.from_numpy(data.weights / data.weights.mean())
-        self.weights = weights.to(device=device, dtype=self.dtype)
+        self.weights: Tensor | None = None  # all are 1
+        if data.weights.min() < data.weights.max():
+            weights = torch.from_numpy(data.weights / data.weights.mean())
+            self.weights = weights.to(device=device, dtype=self.dtype)
         if reads_from_memory(sequences, device):
             self.gather = self.gather_here
             self.starts = sequences.whole.offsets[:-1][sequences.rows]
@@ -73,11 +78,12 @@ class StepDataset(torch.utils.data.Dataset[Any]):
     def batch(self, rows: NDArray[np.int64]) -> Any:
         """Pad some sequences to the longest of them: (inputs, targets).
 
-        The inputs hold the weights, too. Sequences of equal length come without
-        ``lengths``, hence without masks.
+        Sequences of equal length come without ``lengths``, hence without masks.
         """
         index = torch.from_numpy(rows).to(self.device)
-        inputs = {"x": self.gather(rows), "weights": self.weights[index]}
+        inputs = {"x": self.gather(rows)}
+        if self.weights is not None:
+            inputs["weights"] = self.weights[index]
         if not self.uniform:
             inputs["lengths"] = self.lengths_there[index]
         return inputs, self.targets[index]

@@ -190,9 +190,9 @@ def pad_block(
     """Pad sequences, and their number, to a block; lengths if there is padding."""
     n_rows, weight = round_up(len(block), runner.multiple), runner.head.weight
     lengths, full = block.lengths, block.is_uniform and block.lengths[0] == n_steps
-    if full and n_rows == len(block) and runner.n_features == block.n_features:
-        return torch.tensor(block.to_panel()).to(weight), None
-    x = torch.zeros(n_rows, n_steps, runner.n_features, dtype=weight.dtype)
+    x = torch.empty(n_rows, n_steps, runner.n_features, dtype=weight.dtype)
+    if not full or n_rows > len(block) or runner.n_features > block.n_features:
+        x.zero_()
     real = x.numpy()[: len(block), :, : block.n_features]
     if block.is_uniform:
         real[:, : lengths[0]] = block.to_panel()

@@ -126,8 +126,9 @@ class Net(NeuralNet):
         self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False
     ) -> Tensor:
         """Weighted mean; weights have mean one over the whole set."""
-        losses: Tensor = self.criterion_(y_pred, y_true) * X["weights"]
-        return losses.mean()
+        losses: Tensor = self.criterion_(y_pred, y_true)
+        weights = X.get("weights")
+        return losses.mean() if weights is None else (losses * weights).mean()
 
     @property
     def classes_(self) -> Any:
