@@ -314,57 +314,72 @@ class GRULoop(torch.autograd.Function):
         n_rows, n_steps, _ = x.shape
         size = h_0.shape[1]
         read = x.transpose(0, 1).reshape(n_rows * n_steps, -1)
-        from_x = torch.addmm(b_ih, read, w_ih.T)
-        from_x = from_x.view(n_steps, n_rows, 3 * size)
+        # first what x says of the gates, then the gates: reset, update, new
+        gates = torch.addmm(b_ih, read, w_ih.mT).view(n_steps, n_rows, 3 * size)
+        from_h = torch.empty_like(gates)
         outputs = x.new_empty(n_steps, n_rows, size)
-        kept = x.new_empty(n_steps, n_rows, 4 * size)  # reset, update, new, of h
-        turned, h = w_hh.T, h_0
-        for gates, part, output in zip(from_x, kept, outputs, strict=True):
-            from_h = torch.addmm(b_hh, h, turned)
-            both = part[:, : 2 * size]
-            torch.add(gates[:, : 2 * size], from_h[:, : 2 * size], out=both).sigmoid_()
-            reset, update = both[:, :size], both[:, size:]
-            part[:, 3 * size :] = from_h[:, 2 * size :]
-            new = part[:, 2 * size : 3 * size]
-            torch.addcmul(gates[:, 2 * size :], reset, part[:, 3 * size :], out=new)
-            new.tanh_()
+        turned, h = w_hh.mT, h_0
+        for both, reset, update, new, inner, of_both, of_new, output in zip(
+            gates[..., : 2 * size].unbind(),
+            *(part.unbind() for part in torch.split(gates, size, dim=2)),
+            from_h.unbind(),
+            from_h[..., : 2 * size].unbind(),
+            from_h[..., 2 * size :].unbind(),
+            outputs.unbind(),
+            strict=True,
+        ):
+            torch.addmm(b_hh, h, turned, out=inner)
+            torch.add(both, of_both, out=both).sigmoid_()
+            torch.addcmul(new, reset, of_new, out=new).tanh_()
             h = torch.lerp(new, h, update, out=output)
-        ctx.save_for_backward(x, h_0, w_ih, w_hh, outputs, kept)
+        inner = from_h[..., 2 * size :]
+        ctx.save_for_backward(x, h_0, w_ih, w_hh, outputs, gates, inner)
         return outputs.transpose(0, 1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
         """Give gradients of the input, the state and the weights."""
-        x, h_0, w_ih, w_hh, outputs, kept = ctx.saved_tensors
+        x, h_0, w_ih, w_hh, outputs, gates, inner = ctx.saved_tensors
         n_rows, n_steps, _ = x.shape
         size = h_0.shape[1]
-        of_x = x.new_empty(n_steps, n_rows, 3 * size)
-        of_h = x.new_empty(n_steps, n_rows, 3 * size)
         before = torch.cat([h_0[None], outputs[:-1]])
-        reset, update, new, inner = kept.split(size, dim=2)
-        straight_new = (1 - update) * (1 - new * new)
-        straight_update = (before - new) * update * (1 - update)
-        straight_reset = inner * reset * (1 - reset)
+        reset, update, new = gates.split(size, dim=2)
+        of_new = (1 - update) * (1 - new * new)
+        # how the new gate (x), reset, update, the new gate (h) depend on the output
+        slopes = torch.stack(
+            [
+                of_new,
+                of_new * inner * reset * (1 - reset),
+                (before - new) * update * (1 - update),
+                of_new * reset,
+            ],
+            dim=2,
+        )
+        d_gates = torch.empty_like(slopes)
+        of_h = d_gates.flatten(2)[..., size:]
         d_h = torch.zeros_like(h_0)
-        for step in reversed(range(n_steps)):
-            d_h = d_h + grad[:, step]
-            d_new = d_h * straight_new[step]
-            gates, inside = of_x[step], of_h[step]
-            torch.mul(d_new, straight_reset[step], out=gates[:, :size])
-            torch.mul(d_h, straight_update[step], out=gates[:, size : 2 * size])
-            gates[:, 2 * size :] = d_new
-            inside[:, : 2 * size] = gates[:, : 2 * size]
-            torch.mul(d_new, reset[step], out=inside[:, 2 * size :])
-            d_h = torch.addmm(d_h * update[step], inside, w_hh)
-        of_x, of_h = of_x.flatten(0, 1), of_h.flatten(0, 1)
+        steps = zip(
+            grad.unbind(1),
+            slopes.unbind(),
+            d_gates.unbind(),
+            of_h.unbind(),
+            update.unbind(),
+            strict=True,
+        )
+        for d_output, slope, d_gate, of_state, kept in reversed(list(steps)):
+            d_h = d_h + d_output
+            torch.mul(d_h[:, None], slope, out=d_gate)
+            d_h = torch.addmm(d_h * kept, of_state, w_hh)
+        of_x = d_gates[:, :, [1, 2, 0]].view(n_steps * n_rows, 3 * size)
+        of_h = of_h.reshape(n_steps * n_rows, 3 * size)
         read = x.transpose(0, 1).reshape(n_rows * n_steps, -1)
         d_x = (of_x @ w_ih).view(n_steps, n_rows, -1).transpose(0, 1)
         return (
             d_x if ctx.needs_input_grad[0] else None,
             d_h,
-            of_x.T @ read,
-            of_h.T @ before.flatten(0, 1),
+            of_x.mT @ read,
+            of_h.mT @ before.flatten(0, 1),
             of_x.sum(0),
             of_h.sum(0),
         )
