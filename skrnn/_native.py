@@ -209,7 +209,9 @@ def run_backward(
     ``grads`` are those of the first five of ``read``; None stands for zeros.
     """
     hidden_size = directions[0].w_hh.shape[1]
-    grads = [grad if grad is None else grad.contiguous() for grad in grads]
+    of_outputs, of_h_n, of_c_n, of_sums, of_maxima = (
+        grad if grad is None else grad.contiguous() for grad in grads
+    )
     total_x: Tensor | None = None
     grad_h = x.new_empty(len(x), hidden_size) if wanted[1] else None
     grad_c = x.new_empty(len(x), hidden_size) if wanted[2] else None
@@ -235,7 +237,11 @@ def run_backward(
             place(read.places, index * hidden_size),
             read.reserves[index].data_ptr(),
             scratch.data_ptr(),
-            *(place(grad, index * hidden_size) for grad in grads),
+            place(of_outputs, index * hidden_size),
+            place(of_h_n, index * hidden_size),
+            place(of_c_n, index * hidden_size),
+            place(of_sums, index * hidden_size),
+            place(of_maxima, index * hidden_size),
             place(grad_x),
             place(grad_h),
             place(grad_c),

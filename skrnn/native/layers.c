@@ -156,8 +156,8 @@ static int64_t padded_bytes(const Task *t) { /* of one vector of units */
 #define TARGET __attribute__((target("avx512f,avx2,fma")))
 #define BYTES 64
 #define FORWARD_ROWS 4
-#define ROWS 4
-#define VECTORS 4
+#define ROWS 8
+#define VECTORS 3
 #define REAL float
 #define INTEGER int32_t
 #define KIND float
