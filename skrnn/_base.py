@@ -7,6 +7,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -19,10 +20,11 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from skrnn._missing import fill_values, mask_missing
+from skrnn._missing import fill_values, mask_missing, mask_step
 from skrnn._params import CONSTRAINTS, check_skorch_params, spawn_seeds
 from skrnn._sequences import Sequences
 from skrnn._training_set import (
+    Selection,
     TrainingSet,
     check_sample_weight,
     merge_identical,
@@ -38,7 +40,9 @@ from skrnn._validation import (
 if TYPE_CHECKING:  # torch is loaded by the first fit
     from skrnn._modules import SequenceModule
     from skrnn._running import Part
-    from skrnn._training import Kind, Net, Settings
+    from skrnn._settings import Kind, Settings
+    from skrnn._streaming import Stepper, StreamState
+    from skrnn._training import Net
 
 __all__ = ["BaseRecurrent", "fresh_callbacks"]
 
@@ -59,6 +63,7 @@ class BaseRecurrent(
     _cell: ClassVar[str]
     callbacks: Any
     device: str
+    dtype: str
     net_: Net
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
@@ -128,6 +133,69 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         """
         return self._fitted()._run(X, "embedding")
 
+    def initial_state(self, n_sequences: int = 1) -> StreamState:
+        """Begin to read sequences step by step.
+
+        Parameters
+        ----------
+        n_sequences : int, default=1
+            How many sequences are read side by side.
+
+        Returns
+        -------
+        state : StreamState
+            Where they stand before their first step: a tuple of numpy arrays, which
+            can be copied, pickled and sent elsewhere.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was fitted yet.
+        ValueError
+            If the network is bidirectional: it reads each sequence from its end, too.
+        """
+        return self._stepper(begin=True).initial_state(n_sequences)
+
+    def step(self, x: Any, state: StreamState) -> tuple[NDArray[Any], StreamState]:
+        """Read one more step of each sequence, as it comes from a live source.
+
+        Costs the same however long a sequence has become. Runs on the CPU.
+
+        Parameters
+        ----------
+        x : array of shape (n_sequences, n_features)
+            The next step of each sequence.
+        state : StreamState
+            What ``initial_state`` or the last ``step`` gave. It is left as it is.
+
+        Returns
+        -------
+        output : ndarray of shape (n_sequences,) or (n_sequences, n_outputs)
+            What the steps read so far predict: what ``predict`` of a regressor and
+            ``predict_proba`` of a classifier say of them.
+        state : StreamState
+            Where the sequences stand now.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was fitted yet.
+        ValueError
+            If x has another shape, values that are missing (unless
+            ``missing="mask"``) or infinite, the state is not of this network, or the
+            network is bidirectional.
+        TypeError
+            If the state is something else.
+        """
+        fitted = draft_of(self)  # a fit in another thread changes self only
+        stepper = fitted._stepper()
+        stepper.check_state(state)
+        x = fitted._read_step(x, state, stepper.dtype)
+        if hasattr(fitted, "fill_values_"):
+            x, state = mask_step(x, state, fitted.fill_values_)
+        outputs, state = stepper.read(x, state)
+        return fitted._decode(outputs.astype(np.float64)), state
+
     @property
     def module_(self) -> SequenceModule:
         """The fitted network, a ``torch.nn.Module``."""
@@ -172,6 +240,10 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
     @abstractmethod
     def _n_module_outputs(self) -> int:
         """How many numbers the head gives."""
+
+    @abstractmethod
+    def _decode(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Turn outputs of the network into numbers or probabilities."""
 
     def _learn_class_weights(self, data: TrainingSet) -> None:
         """Learn factors of weights, from all that is trained on."""
@@ -227,17 +299,26 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         check_skorch_params(self.net_params, self.callbacks)
 
     def _read_sequences(self, X: Any, reset: bool) -> Sequences:
-        dtype, allow_nan = self.dtype, self.missing == "mask"
-        if not reset and hasattr(self, "net_"):  # parameters may have changed since
-            dtype = str(self.module_.config["dtype"]).split(".")[1]
-            allow_nan = hasattr(self, "fill_values_")
+        fitted = hasattr(self, "net_")  # then parameters may have changed since
+        marked = hasattr(self, "fill_values_") if fitted else self.missing == "mask"
         return check_sequences(
             self,
             X,
             reset=reset,
-            dtype=np.dtype(dtype).type,
-            allow_nan=allow_nan,
+            dtype=np.dtype(self._dtype_of_net()).type,
+            allow_nan=marked,
+            keep_mapped=True,
         )
+
+    def _select(self, sequences: Sequences) -> Selection:
+        """Choose all of X; of a memory map, the numbers are converted when read."""
+        return Selection(sequences, dtype=self._dtype_of_net())
+
+    def _dtype_of_net(self) -> str:
+        """Name the precision: that of the fitted network, if there is one."""
+        if not hasattr(self, "net_"):
+            return self.dtype
+        return str(self.module_.config["dtype"]).removeprefix("torch.")
 
     def _read_validation_set(self, X: Any, y: Any) -> TrainingSet:
         refuse_unclear(y, "y")
@@ -247,7 +328,8 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         weights = np.ones(len(sequences))
         targets = self._encode_target(y, weights)
         check_target_length(sequences, targets, "y_val")
-        return self._weigh_classes(TrainingSet(sequences, targets, weights))
+        data = TrainingSet(self._select(sequences), targets, weights)
+        return self._weigh_classes(data)
 
     def _read_training_set(
         self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: Any = None
@@ -269,7 +351,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             else self._encode_target(y, weights)
         )
         check_target_length(sequences, targets)
-        data = TrainingSet(sequences, targets, weights)
+        data = TrainingSet(self._select(sequences), targets, weights)
         if not weights.all():
             data = data.take(weights > 0)
         data = merge_identical(data)
@@ -300,13 +382,15 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         max_epochs: int,
         lr_schedule: str,
     ) -> None:
-        from skrnn import _training  # loads torch and skorch
         from skrnn._devices import plain_torch
+        from skrnn._layers import check_engine
+        from skrnn._modules import copy_module, make_module
+        from skrnn._training import fit_module  # loads skorch
 
         if not again:
             self._learn_scale(train)
             if self.missing == "mask":
-                self.fill_values_ = fill_values(train.sequences)
+                self.fill_values_ = fill_values(Selection.of(train.sequences).blocks())
         old: Net | None = self.net_ if again else None
         n_before = 0 if old is None else len(old.history)
         stops = bool(self.early_stopping) and validation is not None
@@ -315,14 +399,13 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             patience=self.n_iter_no_change if stops else None,
             seeds=spawn_seeds(self.random_state, 3, n_before),
         )
+        check_engine(self.engine, settings.device)
         with plain_torch(settings.device):
             if old is None:
-                module = _training.make_module(self._module_config(), settings.seeds[0])
+                module = make_module(self._module_config(), settings.seeds[0])
             else:
-                module = _training.copy_module(
-                    old.sequence_module, self._module_config()
-                )
-            self.net_ = _training.fit_module(
+                module = copy_module(old.sequence_module, self._module_config())
+            self.net_ = fit_module(
                 module,
                 self._prepare(train),
                 None if validation is None else self._prepare(validation),
@@ -332,13 +415,17 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
 
     def _prepare(self, data: TrainingSet) -> TrainingSet:
         """Turn checked data into what the module sees."""
-        scaled = self._scale_target(data)
-        return scaled._replace(sequences=self._fill(scaled.sequences))
+        data, fill = self._scale_target(data), self._filling()
+        if fill is None:
+            return data
+        return data._replace(sequences=Selection.of(data.sequences).filled(fill))
 
-    def _fill(self, sequences: Sequences) -> Sequences:
+    def _filling(self) -> Callable[[Sequences], Sequences] | None:
+        """Give what replaces missing values, if they are marked."""
         if not hasattr(self, "fill_values_"):
-            return sequences
-        return mask_missing(sequences, self.fill_values_)
+            return None
+        dtype = self._dtype_of_net()
+        return partial(mask_missing, fill=self.fill_values_, dtype=dtype)
 
     def _module_config(self) -> dict[str, Any]:
         return {
@@ -351,11 +438,12 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             "dropout": float(self.dropout),
             "pooling": self.pooling,
             "dtype": self.dtype,
+            "engine": self.engine,
         }
 
     def _settings(self, max_epochs: int, lr_schedule: str) -> Settings:
         from skrnn._devices import resolve_device
-        from skrnn._training import Settings
+        from skrnn._settings import Settings
 
         return Settings(
             loss=self.loss,
@@ -375,7 +463,8 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
 
     def _fitted(self) -> Self:
         """Make a draft of the fitted estimator, which no fit will change."""
-        check_is_fitted(self)
+        if "net_" not in vars(self):  # scikit-learn's check takes time at every predict
+            check_is_fitted(self)
         return draft_of(self)
 
     def _adopt(self, draft: Self) -> Self:
@@ -389,10 +478,45 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         from skrnn._running import run_module
 
         sequences = self._read_sequences(X, reset=False)
-        results = run_module(self.module_, self._fill(sequences), part)
+        results = run_module(self.module_, sequences, part, self._filling())
         return results.astype(np.float64)
 
+    def _stepper(self, begin: bool = False) -> Stepper:
+        """Give what reads single steps; it is kept with the network."""
+        from skrnn._streaming import stepper_of
+
+        if "net_" not in vars(self):
+            check_is_fitted(self)
+        return stepper_of(self.net_, begin)
+
+    def _read_step(self, x: Any, state: StreamState, dtype: Any) -> NDArray[Any]:
+        """Check one step (n_sequences, n_features)."""
+        values = np.asarray(x, dtype=dtype)
+        expected = (state.hidden.shape[2], self._n_step_features)
+        if values.shape != expected:
+            raise ValueError(
+                f"x has shape {values.shape}, expected {expected}: one step of each "
+                "sequence, (n_sequences, n_features)."
+            )
+        bad = (
+            np.isinf(values) if hasattr(self, "fill_values_") else ~np.isfinite(values)
+        )
+        if bad.any():
+            row, feature = np.argwhere(bad)[0]
+            raise ValueError(
+                f"x holds {values[row, feature]} (sequence {row}, feature {feature}): "
+                "drop such values, or fit with missing='mask', which takes NaN."
+            )
+        return values
+
     # --- scikit-learn's and pickle's doors ------------------------------------------
+
+    @classmethod
+    @cache
+    def _get_param_names(cls) -> list[str]:
+        """Read the signature of ``__init__`` once; it is asked for in every fit."""
+        names: list[str] = super()._get_param_names()
+        return names
 
     @property
     def _n_features_out(self) -> int:

@@ -1,38 +1,70 @@
-"""Batches cut whole out of tensors that hold all steps."""
+"""Batches gathered by index, padded to their own longest sequence."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from skrnn._training_set import TrainingSet
+from skrnn._devices import check_batch_memory
+from skrnn._modules import SequenceModule, count_activations
+from skrnn._sequences import is_mapped
+from skrnn._training_set import Selection, TrainingSet
 
-__all__ = ["BatchIterator", "StepDataset"]
+__all__ = ["BatchIterator", "Dataset", "StepDataset", "check_batch", "to_dataset"]
 
 POOL = 8  # batches whose sequences are sorted by length together
 
 
+class Dataset(Protocol):
+    """What knows how to cut its batches: (inputs, targets).
+
+    The inputs are a dict of what the module takes and, unless all are 1, "weights".
+    """
+
+    def iterator(
+        self, batch_size: int, generator: np.random.Generator | None = None
+    ) -> Any:
+        """Make what gives the batches of one epoch; shuffled with a generator."""
+
+
 class StepDataset(torch.utils.data.Dataset[Any]):
-    """All steps on the device, once; batches are cut out of them."""
+    """Sequences where they lie, or all of them on another device than the CPU.
+
+    For the CPU, batches are copied out of X itself: there is no second X, and X may be
+    a memory map larger than the memory. Another device keeps all steps, but gets the
+    batches of a memory map one by one.
+    """
 
     def __init__(self, data: TrainingSet, device: torch.device) -> None:
-        sequences = data.sequences
+        sequences = Selection.of(data.sequences)
+        self.device = device
+        self.sequences = sequences
         self.lengths = sequences.lengths
         self.uniform = sequences.is_uniform
-        values = torch.from_numpy(np.ascontiguousarray(sequences.values)).to(device)
-        if self.uniform:
-            values = values.view(len(sequences), -1, sequences.n_features)
-        self.values = values
-        self.starts = torch.from_numpy(sequences.offsets[:-1]).to(device)
         self.lengths_there = torch.from_numpy(self.lengths).to(device)
         self.targets = torch.from_numpy(data.targets).to(device)
-        weights = data.weights / data.weights.mean()
-        dtype = values.dtype
-        self.weights = torch.from_numpy(weights).to(device=device, dtype=dtype)
+        self.dtype = getattr(torch, sequences.dtype.name)
+        self.weights: Tensor | None = None  # all are 1
+        if data.weights.min() < data.weights.max():
+            weights = torch.from_numpy(data.weights / data.weights.mean())
+            self.weights = weights.to(device=device, dtype=self.dtype)
+        if reads_from_memory(sequences, device):
+            self.gather = self.gather_here
+            self.starts = sequences.whole.offsets[:-1][sequences.rows]
+            self.of_one_length = sequences.whole.is_uniform
+            self.source = sequences.whole.values
+            if self.of_one_length:
+                self.source = sequences.whole.to_panel()
+        else:
+            self.gather = self.gather_there
+            there = sequences.read()
+            self.values_there = torch.tensor(there.values, device=device)
+            self.starts_there = torch.from_numpy(there.offsets[:-1]).to(device)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -46,20 +78,53 @@ class StepDataset(torch.utils.data.Dataset[Any]):
     def batch(self, rows: NDArray[np.int64]) -> Any:
         """Pad some sequences to the longest of them: (inputs, targets).
 
-        The inputs hold the weights, too. Sequences of equal length come without
-        ``lengths``, hence without masks.
+        Sequences of equal length come without ``lengths``, hence without masks.
         """
-        index = torch.from_numpy(rows).to(self.values.device)
-        targets, weights = self.targets[index], self.weights[index]
+        index = torch.from_numpy(rows).to(self.device)
+        inputs = {"x": self.gather(rows)}
+        if self.weights is not None:
+            inputs["weights"] = self.weights[index]
+        if not self.uniform:
+            inputs["lengths"] = self.lengths_there[index]
+        return inputs, self.targets[index]
+
+    def gather_here(self, rows: NDArray[np.int64]) -> Tensor:
+        """Copy padded sequences out of X: (n_sequences, n_steps, n_features)."""
+        if self.sequences.fill is not None:
+            padded = self.sequences.read(rows).to_padded()
+            return torch.tensor(padded, device=self.device)
+        source, where = self.source, self.sequences.rows[rows]
+        inside = None
+        if not self.of_one_length:
+            lengths = self.lengths[rows]
+            steps = np.arange(lengths.max())
+            inside = steps < lengths[:, None]
+            where = (self.starts[rows][:, None] + steps) * inside
+        x = torch.empty(where.shape + source.shape[1:], dtype=self.dtype)
+        if source.dtype == self.sequences.dtype:
+            # any mode but the default one writes into x without a copy in between
+            source.take(where, axis=0, out=x.numpy(), mode="clip")
+        else:
+            x.numpy()[:] = source[where]
+        if inside is not None:
+            x.numpy()[~inside] = 0.0
+        return x.to(self.device)
+
+    def gather_there(self, rows: NDArray[np.int64]) -> Tensor:
+        """Do the same on the device that holds all steps."""
+        index = torch.from_numpy(rows).to(self.device)
         if self.uniform:
-            x = self.values.index_select(0, index)
-            return {"x": x, "weights": weights}, targets
-        lengths = self.lengths_there[index]
-        steps = torch.arange(int(self.lengths[rows].max()), device=index.device)
-        inside = steps < lengths[:, None]
-        where = (self.starts[index][:, None] + steps) * inside
-        x = self.values[where] * inside[:, :, None]
-        return {"x": x, "lengths": lengths, "weights": weights}, targets
+            panel = self.values_there.view(len(self), -1, self.values_there.shape[1])
+            return panel.index_select(0, index)
+        steps = torch.arange(int(self.lengths[rows].max()), device=self.device)
+        inside = steps < self.lengths_there[index][:, None]
+        where = (self.starts_there[index][:, None] + steps) * inside
+        return self.values_there[where] * inside[:, :, None]
+
+
+def reads_from_memory(sequences: Selection, device: torch.device) -> bool:
+    """Whether the steps stay where they are, and batches go to the device."""
+    return device.type == "cpu" or is_mapped(sequences.whole.values)
 
 
 class BatchIterator:
@@ -104,3 +169,18 @@ class BatchIterator:
             sorted_batches += np.split(rows, cuts)
         order = self.generator.permutation(len(sorted_batches))
         return [sorted_batches[i] for i in order]
+
+
+def to_dataset(data: TrainingSet | Dataset, device: torch.device) -> Dataset:
+    """Put a training set on the device; anything else is there already."""
+    return StepDataset(data, device) if isinstance(data, TrainingSet) else data
+
+
+def check_batch(module: SequenceModule, data: TrainingSet, batch_size: int) -> None:
+    """Check that the batch with the longest sequence fits into memory."""
+    n_rows = len(data.weights)
+    n_batches = -(-n_rows // batch_size)
+    longest = int(data.sequences.lengths.max())
+    itemsize = next(module.parameters()).dtype.itemsize
+    bytes_per_step = count_activations(module.config) * itemsize
+    check_batch_memory(-(-n_rows // n_batches), longest, bytes_per_step)

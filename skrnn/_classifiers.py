@@ -22,7 +22,7 @@ from skrnn._training_set import TrainingSet, without_huge
 from skrnn._validation import draft_of
 
 if TYPE_CHECKING:
-    from skrnn._training import Kind
+    from skrnn._settings import Kind
 
 __all__ = ["GRUClassifier", "LSTMClassifier", "RNNClassifier"]
 
@@ -61,6 +61,7 @@ class BaseRecurrentClassifier(ClassifierMixin, BaseRecurrent):
         missing: str = "error",
         dtype: str = "float32",
         device: str = "auto",
+        engine: str = "auto",
         callbacks: Any = None,
         net_params: dict[str, Any] | None = None,
         random_state: Any = None,
@@ -88,6 +89,7 @@ class BaseRecurrentClassifier(ClassifierMixin, BaseRecurrent):
         self.missing = missing
         self.dtype = dtype
         self.device = device
+        self.engine = engine
         self.callbacks = callbacks
         self.net_params = net_params
         self.random_state = random_state
@@ -176,11 +178,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             missing (unless ``missing="mask"``) or infinite.
         """
         fitted = self._fitted()
-        outputs = fitted._run(X)
-        probabilities: NDArray[np.float64] = (
-            expit(outputs) if fitted._multilabel else softmax(outputs, axis=1)
-        )
-        return probabilities
+        return fitted._decode(fitted._run(X))
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict logarithms of probabilities, precise also where they are tiny.
@@ -252,6 +250,12 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             )
         draft._partial_fit(X, y, sample_weight, classes)
         return self._adopt(draft)
+
+    def _decode(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        probabilities: NDArray[np.float64] = (
+            expit(outputs) if self._multilabel else softmax(outputs, axis=1)
+        )
+        return probabilities
 
     def _read_target(
         self, y: Any, weights: NDArray[np.float64], classes: Any
@@ -463,6 +467,10 @@ class RNNClassifier(BaseRecurrentClassifier):
     device : str, default="auto"
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
         "cuda" if there is one and else "cpu".
+    engine : {"auto", "torch", "native"}, default="auto"
+        What computes the layers: torch's modules, the compiled ones of this package,
+        which need a CPU, or those where they can and torch's elsewhere. Results are the
+        same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules (with
         ``lr_schedule="constant"``). They see targets as the network does: scaled, or
@@ -603,6 +611,10 @@ class LSTMClassifier(BaseRecurrentClassifier):
     device : str, default="auto"
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
         "cuda" if there is one and else "cpu".
+    engine : {"auto", "torch", "native"}, default="auto"
+        What computes the layers: torch's modules, the compiled ones of this package,
+        which need a CPU, or those where they can and torch's elsewhere. Results are the
+        same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules (with
         ``lr_schedule="constant"``). They see targets as the network does: scaled, or
@@ -755,6 +767,10 @@ class GRUClassifier(BaseRecurrentClassifier):
     device : str, default="auto"
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
         "cuda" if there is one and else "cpu".
+    engine : {"auto", "torch", "native"}, default="auto"
+        What computes the layers: torch's modules, the compiled ones of this package,
+        which need a CPU, or those where they can and torch's elsewhere. Results are the
+        same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules (with
         ``lr_schedule="constant"``). They see targets as the network does: scaled, or

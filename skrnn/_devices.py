@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from ctypes import CDLL
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from threadpoolctl import ThreadpoolController
@@ -61,23 +62,30 @@ def one_thread(device: torch.device) -> Iterator[None]:
     torch.get_num_threads()  # torch sets a new thread up now, and not in the block
     set_mkl_threads = mkl_setter()
     before = set_mkl_threads(1)
+    pools = [(library, library.get_num_threads()) for library in openmp_libraries()]
     try:
-        with thread_controller().limit(limits=1, user_api="openmp"):
-            yield
+        for library, _ in pools:
+            library.set_num_threads(1)
+        yield
     finally:
+        for library, n_threads in pools:
+            library.set_num_threads(n_threads)
         set_mkl_threads(before)
 
 
 @contextmanager
 def plain_torch(device: torch.device, gradients: bool = True) -> Iterator[None]:
     """One thread, gradients or none, and none of the modes the caller may be in."""
-    on_cpu = torch.device("cpu")  # where new tensors lie unless told otherwise
+    # each mode that is entered takes time at every call of predict
+    if default_is_cpu() and not torch.is_autocast_enabled(device.type):
+        with one_thread(device), torch.inference_mode(not gradients):
+            yield
+        return
     with (
         one_thread(device),
-        nullcontext() if default_is_cpu() else on_cpu,  # it takes time at every call
+        torch.device("cpu"),  # where new tensors lie unless told otherwise
         torch.autocast(device.type, enabled=False),
-        torch.inference_mode(not gradients),
-        torch.set_grad_enabled(gradients),
+        torch.inference_mode(not gradients),  # also sets whether there are gradients
     ):
         yield
 
@@ -91,9 +99,9 @@ def default_is_cpu() -> bool:
 
 
 @lru_cache(maxsize=1)
-def thread_controller() -> ThreadpoolController:
-    """Find the OpenMP libraries that torch has loaded."""
-    return ThreadpoolController()
+def openmp_libraries() -> list[Any]:
+    """Find the OpenMP libraries that are loaded; torch loads its own."""
+    return list(ThreadpoolController().select(user_api="openmp").lib_controllers)
 
 
 @lru_cache(maxsize=1)

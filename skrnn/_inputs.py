@@ -201,9 +201,8 @@ def read_sequences(X: Any, kind: InputKind, features_per_step: int | None) -> Se
             f"features_per_step={features_per_step}. The parameter is only needed for "
             "2-D tables; leave it at None or pass X with that many features."
         )
-    lengths = sequences.lengths
-    if len(lengths) and lengths.min() == 0:
-        empty = int(lengths.argmin())
+    if len(sequences) and sequences.lengths.min() == 0:
+        empty = int(sequences.lengths.argmin())
         raise ValueError(
             f"X[{empty}] has 0 steps: every sequence needs at least one. "
             "Remove the empty sequences (and their targets)."
@@ -286,6 +285,8 @@ def array_of(X: Any, where: str = "X") -> NDArray[Any]:
 
 def _numeric_array(X: Any, where: str = "X") -> NDArray[Any]:
     """Make a real numeric array; NaN for masked entries."""
+    if type(X) is np.ndarray and X.ndim == 3 and X.dtype.kind in "fiub":
+        return X
     if np.ma.isMaskedArray(X):
         X = np.ma.filled(X.astype(np.float64), np.nan)
     if issparse(X):

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
+from skrnn._devices import check_memory, plain_torch
+from skrnn._layers import (
+    LAYERS,
+    Engine,
+    Layer,
+    Linear,
+    Outputs,
+    advance_layer,
+    read_layer,
+)
+
 __all__ = ["Dropout", "RecurrentEncoder", "SequenceModule", "aligned_copy"]
-__all__ += ["draw_parameters", "set_generator"]
+__all__ += ["aligned_head"]
+__all__ += ["copy_module", "draw_parameters", "make_module", "set_generator"]
 
 Cell = Literal["rnn", "lstm", "gru"]
 Pooling = Literal["last", "mean", "max", "concat", "attention"]
 
-LAYERS: dict[str, type[nn.RNN] | type[nn.LSTM] | type[nn.GRU]] = {
-    "rnn": nn.RNN,
-    "lstm": nn.LSTM,
-    "gru": nn.GRU,
-}
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 ALIGNMENT = 16  # floats: one AVX-512 register
 
@@ -63,6 +71,7 @@ class RecurrentEncoder(nn.Module):
         bidirectional: bool = False,
         dropout: float = 0.0,
         dtype: torch.dtype | None = None,
+        engine: Engine = "auto",
     ) -> None:
         super().__init__()
         directions = 2 if bidirectional else 1
@@ -71,7 +80,7 @@ class RecurrentEncoder(nn.Module):
         def stack() -> nn.ModuleList:
             return nn.ModuleList(
                 LAYERS[cell](
-                    size, hidden_size, batch_first=True, device="meta", dtype=dtype
+                    size, hidden_size, batch_first=True, device="cpu", dtype=dtype
                 )
                 for size in sizes
             )
@@ -79,6 +88,7 @@ class RecurrentEncoder(nn.Module):
         self.forward_layers = stack()
         self.backward_layers = stack() if bidirectional else None
         self.dropout = Dropout(dropout)
+        self.engine = engine
         self.hidden_size = hidden_size
         self.output_size = hidden_size * directions
 
@@ -87,15 +97,22 @@ class RecurrentEncoder(nn.Module):
 
         Without ``lengths``, no sequence has padding.
         """
+        return self.read(x, lengths).all
+
+    def read(
+        self, x: Tensor, lengths: Tensor | None = None, pool: bool = False
+    ) -> Outputs:
+        """Read sequences: what the last layer makes of them."""
         for index, layer in enumerate(self.forward_layers):
             if index > 0:
                 x = self.dropout(x)
-            outputs, _ = layer(x)
+            layers = [cast("Layer", layer)]
             if self.backward_layers is not None:
-                flipped, _ = self.backward_layers[index](reverse(x, lengths))
-                outputs = torch.cat([outputs, reverse(flipped, lengths)], dim=2)
-            x = outputs
-        return x
+                layers.append(cast("Layer", self.backward_layers[index]))
+            at_end = pool and layer is self.forward_layers[-1]
+            outputs = read_layer(layers, x, lengths, self.engine, at_end)
+            x = outputs.all
+        return outputs
 
     def initial_state(self, n_sequences: int) -> Tensor:
         """Zeros of shape (num_layers, 1 or 2, n_sequences, hidden_size).
@@ -117,21 +134,9 @@ class RecurrentEncoder(nn.Module):
             if index > 0:
                 x = self.dropout(x)
             parts = state[index].unbind(0)
-            each = tuple(part[None].contiguous() for part in parts)
-            x, after = layer(x, each if len(each) == 2 else each[0])
-            after = after if isinstance(after, tuple) else (after,)
-            states.append(torch.cat(after))
+            x, after = advance_layer(cast("Layer", layer), x, parts, self.engine)
+            states.append(torch.stack(after))
         return x, torch.stack(states)
-
-
-def reverse(x: Tensor, lengths: Tensor | None) -> Tensor:
-    """Reverse the steps of each sequence of (n, n_steps, n_features)."""
-    if lengths is None:
-        return x.flip(1)
-    steps = torch.arange(x.shape[1], device=x.device)
-    index = lengths[:, None] - 1 - steps
-    index = torch.where(index >= 0, index, steps)  # padding stays where it is
-    return x.gather(1, index[:, :, None].expand(-1, -1, x.shape[2]))
 
 
 def mask(x: Tensor, lengths: Tensor | None, value: float) -> Tensor:
@@ -159,6 +164,7 @@ class SequenceModule(nn.Module):
         dropout: float = 0.0,
         pooling: Pooling = "last",
         dtype: torch.dtype | None = None,
+        engine: Engine = "auto",
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
@@ -171,16 +177,24 @@ class SequenceModule(nn.Module):
             "dropout": dropout,
             "pooling": pooling,
             "dtype": dtype,
+            "engine": engine,
         }
         self.encoder = RecurrentEncoder(
-            cell, n_features, hidden_size, num_layers, bidirectional, dropout, dtype
+            cell,
+            n_features,
+            hidden_size,
+            num_layers,
+            bidirectional,
+            dropout,
+            dtype,
+            engine,
         )
         size = self.encoder.output_size
         self.attention = (
             nn.Sequential(
-                nn.Linear(size, size, device="meta", dtype=dtype),
+                Linear(size, size, device="cpu", dtype=dtype),
                 nn.Tanh(),
-                nn.Linear(size, 1, bias=False, device="meta", dtype=dtype),
+                Linear(size, 1, bias=False, device="cpu", dtype=dtype),
             )
             if pooling == "attention"
             else None
@@ -188,9 +202,7 @@ class SequenceModule(nn.Module):
         self.pooling = pooling
         self.embedding_size = size * (3 if pooling == "concat" else 1)
         self.dropout = Dropout(dropout)
-        self.head = nn.Linear(
-            self.embedding_size, n_outputs, device="meta", dtype=dtype
-        )
+        self.head = Linear(self.embedding_size, n_outputs, device="cpu", dtype=dtype)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Map (n_sequences, n_steps, n_features) to (n_sequences, n_outputs)."""
@@ -199,32 +211,24 @@ class SequenceModule(nn.Module):
 
     def embed(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Map (n_sequences, n_steps, n_features) to (n_sequences, embedding_size)."""
-        outputs: Tensor = self.encoder(x, lengths)
+        pool = self.pooling in ("mean", "max", "concat")
+        outputs, last, sums, maxima = self.encoder.read(x, lengths, pool)
         if self.pooling == "last":
-            return self._last(outputs, lengths)
+            return last
         if self.attention is not None:
             scores = mask(self.attention(outputs), lengths, -math.inf)
             return (outputs * torch.softmax(scores, dim=1)).sum(dim=1)
-        n_steps = x.shape[1] if lengths is None else lengths[:, None]
-        mean = mask(outputs, lengths, 0.0).sum(dim=1) / n_steps
-        if self.pooling == "mean":
-            return mean
-        maximum = mask(outputs, lengths, -math.inf).amax(dim=1)
+        if self.pooling != "max":
+            if sums is None:
+                sums = mask(outputs, lengths, 0.0).sum(dim=1)
+            mean = sums / (x.shape[1] if lengths is None else lengths[:, None])
+            if self.pooling == "mean":
+                return mean
+        if maxima is None:  # by max and not amax, whose gradients take longer
+            maxima = mask(outputs, lengths, -math.inf).max(dim=1).values
         if self.pooling == "max":
-            return maximum
-        return torch.cat([self._last(outputs, lengths), mean, maximum], dim=1)
-
-    def _last(self, outputs: Tensor, lengths: Tensor | None) -> Tensor:
-        """Last output of each direction: at the end, and at the beginning."""
-        if lengths is None:
-            last = outputs[:, -1]
-        else:
-            rows = torch.arange(len(outputs), device=outputs.device)
-            last = outputs[rows, lengths - 1]
-        if self.encoder.backward_layers is None:
-            return last
-        half = outputs.shape[2] // 2
-        return torch.cat([last[:, :half], outputs[:, 0, half:]], dim=1)
+            return maxima
+        return torch.cat([last, mean, maxima], dim=1)
 
     @torch.no_grad()
     def initialize(self, generator: torch.Generator) -> None:
@@ -268,7 +272,8 @@ def set_generator(module: nn.Module, generator: torch.Generator | None) -> None:
 
 def weights_are_finite(module: nn.Module) -> bool:
     """Whether no weight is NaN or infinite."""
-    return all(bool(torch.isfinite(p).all()) for p in module.parameters())
+    finite = [torch.isfinite(weight).all() for weight in module.parameters()]
+    return bool(torch.stack(finite).all())  # one look, where a GPU has to be waited for
 
 
 def copy_weights(module: nn.Module) -> dict[str, Tensor]:
@@ -281,11 +286,16 @@ def count_weights(config: dict[str, Any]) -> int:
     hidden, n_outputs = config["hidden_size"], config["n_outputs"]
     width = hidden * (2 if config["bidirectional"] else 1)
     inputs = [config["n_features"]] + [width] * (config["num_layers"] - 1)
-    rows = GATES[config["cell"]] * width
-    layers = sum(rows * (size + hidden + 2) for size in inputs)
+    layers = width // hidden * count_layer_weights(config["cell"], hidden, inputs)
     attention = width * (width + 2) if config["pooling"] == "attention" else 0
     embedding = width * (3 if config["pooling"] == "concat" else 1)
     return int(layers + attention + (embedding + 1) * n_outputs)
+
+
+def count_layer_weights(cell: Cell, hidden_size: int, inputs: list[int]) -> int:
+    """Count the numbers of layers with these sizes of inputs, in one direction."""
+    rows = GATES[cell] * hidden_size
+    return sum(rows * (size + hidden_size + 2) for size in inputs)
 
 
 def count_activations(config: dict[str, Any]) -> int:
@@ -332,6 +342,17 @@ def aligned_copy(module: SequenceModule) -> SequenceModule:
     return copy
 
 
+@torch.no_grad()
+def aligned_head(head: nn.Linear) -> nn.Linear:
+    """Copy a linear map with both sizes rounded up to whole vector registers."""
+    sizes = round_up(head.in_features), round_up(head.out_features)
+    copy = Linear(*sizes, device="cpu", dtype=head.weight.dtype)
+    for target, value in ((copy.weight, head.weight), (copy.bias, head.bias)):
+        target.zero_()
+        target[tuple(slice(size) for size in value.shape)] = value
+    return copy
+
+
 def blocks(size: int, new_size: int, total: int) -> Tensor:
     """Where ``total`` units in blocks of ``size`` go in blocks of ``new_size``."""
     unit = torch.arange(total)
@@ -341,3 +362,28 @@ def blocks(size: int, new_size: int, total: int) -> Tensor:
 def round_up(size: int, multiple: int = ALIGNMENT) -> int:
     """Round a size up to a multiple."""
     return -(-size // multiple) * multiple
+
+
+def make_module(config: dict[str, Any], seed: int) -> SequenceModule:
+    """Build a module with weights drawn from ``seed``, if it fits into memory."""
+    dtype = getattr(torch, config["dtype"])
+    check_memory(count_weights(config), dtype.itemsize)
+    module = SequenceModule(**{**config, "dtype": dtype})
+    with plain_torch(torch.device("cpu")):
+        module.initialize(torch.Generator().manual_seed(seed))
+    return module
+
+
+def copy_module(module: SequenceModule, config: dict[str, Any]) -> SequenceModule:
+    """Copy a fitted module to train it further, if ``config`` still describes it."""
+    old = {**module.config, "dtype": str(module.config["dtype"]).split(".")[1]}
+    for name, value in config.items():
+        if name != "engine" and value != old[name]:
+            raise ValueError(
+                f"The fitted network has {name}={old[name]!r}, now {name}="
+                f"{value!r}: to train it further, keep {name}; to begin anew, use "
+                "warm_start=False and fit."
+            )
+    copied = copy.deepcopy(module)
+    copied.config["engine"] = copied.encoder.engine = config["engine"]
+    return copied

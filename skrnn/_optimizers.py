@@ -5,17 +5,63 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import torch
 
-__all__ = ["SCHEDULES", "Factor", "cosine", "one_cycle", "optimizer_params"]
+__all__ = ["OPTIMIZERS", "SCHEDULES", "Factor", "cosine", "one_cycle"]
+__all__ += ["optimizer_params"]
+
+
+class Light(torch.optim.Optimizer):
+    """A part of an optimiser that does without torch's compiler.
+
+    torch marks methods of its optimisers as not to be compiled, and loads the compiler
+    at their first call in order to do so; that takes longer than a small fit. These
+    call what is inside the mark.
+    """
+
+    def step(self, closure: Any = None) -> Any:
+        """Make an update."""
+        with torch.no_grad():
+            return inspect.unwrap(super().step.__func__)(self, closure)  # type: ignore[attr-defined]
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Take weights with settings of their own."""
+        inspect.unwrap(torch.optim.Optimizer.add_param_group)(self, param_group)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give moments and settings."""
+        state: dict[str, Any] = inspect.unwrap(torch.optim.Optimizer.state_dict)(self)
+        return state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take moments and settings over."""
+        inspect.unwrap(torch.optim.Optimizer.load_state_dict)(self, state_dict)
+
+
+class AdamW(Light, torch.optim.AdamW):
+    """Loshchilov & Hutter (2019)."""
+
+
+class Adam(Light, torch.optim.Adam):
+    """Kingma & Ba (2015)."""
+
+
+class SGD(Light, torch.optim.SGD):
+    """Stochastic gradient descent."""
+
+
+class RMSprop(Light, torch.optim.RMSprop):
+    """Tieleman & Hinton (2012)."""
+
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
-    "adamw": torch.optim.AdamW,
-    "adam": torch.optim.Adam,
-    "sgd": torch.optim.SGD,
-    "rmsprop": torch.optim.RMSprop,
+    "adamw": AdamW,
+    "adam": Adam,
+    "sgd": SGD,
+    "rmsprop": RMSprop,
 }
 
 Factor = Callable[[int, int], float]  # (update, n_updates) -> share of lr
@@ -52,7 +98,8 @@ def optimizer_params(
             f"optimizer={optimizer!r} is no optimizer class: use one of "
             f"{sorted(OPTIMIZERS)} or a class from torch.optim."
         )
-    accepted = inspect.signature(optimizer).parameters
+    kind: Any = optimizer
+    accepted = accepted_by(kind)
     params: dict[str, Any] = {"optimizer": optimizer}
     if "weight_decay" in accepted:
         params["optimizer__weight_decay"] = weight_decay
@@ -60,3 +107,9 @@ def optimizer_params(
     if "fused" in accepted and not chosen and device.type in ("cpu", "cuda"):
         params["optimizer__fused"] = True
     return params
+
+
+@lru_cache
+def accepted_by(optimizer: Any) -> frozenset[str]:
+    """Name the parameters of an optimiser."""
+    return frozenset(inspect.signature(optimizer).parameters)

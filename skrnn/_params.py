@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any
 
@@ -38,6 +39,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "missing": [StrOptions({"error", "mask"})],
     "dtype": [StrOptions({"float32", "float64"})],
     "device": [str],
+    "engine": [StrOptions({"auto", "torch", "native"})],
     "callbacks": [list, tuple, None],
     "net_params": [dict, None],
     "random_state": ["random_state", Generator],
@@ -82,8 +84,16 @@ def spawn_seeds(random_state: Any, n_seeds: int, stage: int = 0) -> list[int]:
     """
     if isinstance(random_state, Generator):
         entropy = int(random_state.integers(2**31 - 1))
+    elif isinstance(random_state, int):
+        entropy = entropy_of(random_state)
     else:
         generator: RandomState = check_random_state(random_state)
         entropy = int(generator.randint(2**31 - 1))
     children = np.random.SeedSequence([entropy, stage]).spawn(n_seeds)
     return [int(child.generate_state(1, np.uint64)[0] >> 1) for child in children]
+
+
+@lru_cache
+def entropy_of(seed: int) -> int:
+    """Draw the first number that a seed gives; to seed a RandomState takes time."""
+    return int(check_random_state(seed).randint(2**31 - 1))

@@ -17,7 +17,7 @@ from skrnn._training_set import TrainingSet
 from skrnn._validation import draft_of
 
 if TYPE_CHECKING:
-    from skrnn._training import Kind
+    from skrnn._settings import Kind
 
 __all__ = ["GRURegressor", "LSTMRegressor", "RNNRegressor"]
 
@@ -57,6 +57,7 @@ class BaseRecurrentRegressor(MultiOutputMixin, RegressorMixin, BaseRecurrent):
         missing: str = "error",
         dtype: str = "float32",
         device: str = "auto",
+        engine: str = "auto",
         callbacks: Any = None,
         net_params: dict[str, Any] | None = None,
         random_state: Any = None,
@@ -83,6 +84,7 @@ class BaseRecurrentRegressor(MultiOutputMixin, RegressorMixin, BaseRecurrent):
         self.missing = missing
         self.dtype = dtype
         self.device = device
+        self.engine = engine
         self.callbacks = callbacks
         self.net_params = net_params
         self.random_state = random_state
@@ -111,8 +113,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             missing (unless ``missing="mask"``) or infinite.
         """
         fitted = self._fitted()
-        outputs = fitted._run(X) * fitted.target_scale_ + fitted.target_loc_
-        return outputs[:, 0] if fitted._one_column else outputs
+        return fitted._decode(fitted._run(X))
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch at a constant learning rate.
@@ -145,6 +146,10 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         draft = draft_of(self)
         draft._partial_fit(X, y, sample_weight)
         return self._adopt(draft)
+
+    def _decode(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        numbers: NDArray[np.float64] = outputs * self.target_scale_ + self.target_loc_
+        return numbers[:, 0] if self._one_column else numbers
 
     def _read_target(
         self, y: Any, weights: NDArray[np.float64], classes: Any
@@ -287,6 +292,10 @@ class RNNRegressor(BaseRecurrentRegressor):
     device : str, default="auto"
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
         "cuda" if there is one and else "cpu".
+    engine : {"auto", "torch", "native"}, default="auto"
+        What computes the layers: torch's modules, the compiled ones of this package,
+        which need a CPU, or those where they can and torch's elsewhere. Results are the
+        same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules (with
         ``lr_schedule="constant"``). They see targets as the network does: scaled, or
@@ -429,6 +438,10 @@ class LSTMRegressor(BaseRecurrentRegressor):
     device : str, default="auto"
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
         "cuda" if there is one and else "cpu".
+    engine : {"auto", "torch", "native"}, default="auto"
+        What computes the layers: torch's modules, the compiled ones of this package,
+        which need a CPU, or those where they can and torch's elsewhere. Results are the
+        same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules (with
         ``lr_schedule="constant"``). They see targets as the network does: scaled, or
@@ -583,6 +596,10 @@ class GRURegressor(BaseRecurrentRegressor):
     device : str, default="auto"
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
         "cuda" if there is one and else "cpu".
+    engine : {"auto", "torch", "native"}, default="auto"
+        What computes the layers: torch's modules, the compiled ones of this package,
+        which need a CPU, or those where they can and torch's elsewhere. Results are the
+        same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules (with
         ``lr_schedule="constant"``). They see targets as the network does: scaled, or

@@ -2,123 +2,204 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from skrnn._devices import plain_torch
-from skrnn._modules import SequenceModule, aligned_copy, blocks, round_up
+from skrnn._layers import is_native
+from skrnn._modules import (
+    SequenceModule,
+    aligned_copy,
+    aligned_head,
+    blocks,
+    round_up,
+)
 from skrnn._sequences import Sequences
 
 __all__ = ["run_module"]
 
 Part = Literal["outputs", "embedding"]
-ROWS_ON_CPU = 64  # sequences in a block: much larger blocks are slower
+ROWS_ON_CPU = 128  # sequences in a block: more or fewer are slower
 ROWS_ELSEWHERE = 512
+ROWS_TOGETHER = 8  # products of other numbers of rows may add in another order
 NUMBERS_IN_A_BLOCK = 2**22
 
 
 class Runner(NamedTuple):
-    """What runs in place of a module: on the CPU, its aligned copy."""
+    """What runs in place of a module, so that each row is computed by itself."""
 
-    module: SequenceModule
-    device: torch.device
-    dtype: torch.dtype
-    weights: list[Tensor]
+    module: SequenceModule | None  # an aligned copy; None: the module does it
+    head: nn.Linear
+    weights: list[Tensor]  # what these were made from
+    outputs: slice  # where the outputs of the head hold those of the module
+    embedding: Any  # and where the embedding holds that of the module
+    n_features: int
+    multiple: int  # of which the number of rows of a block is one
 
 
 _runners: WeakKeyDictionary[SequenceModule, Runner] = WeakKeyDictionary()
 
 
 def runner_of(module: SequenceModule) -> Runner:
-    """Keep one runner for each module, made anew when its weights changed."""
-    weights = [p.detach() for p in module.parameters()]
-    device, dtype = weights[0].device, weights[0].dtype
-    if device.type != "cpu":
-        return Runner(module, device, dtype, weights)
+    """Keep one runner for each module, made anew when its weights changed.
+
+    Weights are compared, not torch's counts of their changes: a fused optimiser and an
+    edit of ``weight.data`` are not counted.
+    """
+    alone = computes_rows_alone(module)
+    if module.head.weight.device.type != "cpu":
+        return make_runner(module, [], alone)
+    weights = weights_of(module.head if alone else module)
     runner = _runners.get(module)
-    if runner is None or not all(map(torch.equal, runner.weights, weights)):
-        copies = [weight.clone() for weight in weights]
-        runner = Runner(aligned_copy(module), device, dtype, copies)
-        _runners[module] = runner
+    if (
+        runner is None
+        or (runner.module is None) != alone
+        or not all(map(torch.equal, runner.weights, weights))
+    ):
+        copies = [weight.detach().clone() for weight in weights]
+        runner = _runners[module] = make_runner(module, copies, alone)
     return runner
+
+
+def computes_rows_alone(module: SequenceModule) -> bool:
+    """Whether the encoder and the pooling compute each row by itself.
+
+    The compiled layers do, the products of torch do not.
+    """
+    layer: Any = module.encoder.forward_layers[0]
+    native = is_native(module.encoder.engine, layer, module.head.weight)
+    return native and module.attention is None and not module.training
+
+
+def make_runner(module: SequenceModule, weights: list[Tensor], alone: bool) -> Runner:
+    """Align what must be: nothing on a GPU, the head, or all."""
+    outputs = slice(module.config["n_outputs"])
+    n_features = module.config["n_features"]
+    whole = slice(None)
+    if module.head.weight.device.type != "cpu":
+        return Runner(
+            module, module.head, weights, outputs, whole, n_features, ROWS_TOGETHER
+        )
+    if alone:
+        head = aligned_head(module.head)
+        return Runner(None, head, weights, outputs, whole, n_features, 1)
+    copy = aligned_copy(module)
+    hidden, copy_hidden = module.config["hidden_size"], copy.config["hidden_size"]
+    places = blocks(hidden, copy_hidden, module.embedding_size).numpy()
+    n_features = copy.config["n_features"]
+    return Runner(copy, copy.head, weights, outputs, places, n_features, ROWS_TOGETHER)
+
+
+def weights_of(module: nn.Module) -> list[Tensor]:
+    """Do what ``module.parameters()`` does, in a fifth of its time."""
+    weights: list[Tensor] = [w for w in module._parameters.values() if w is not None]
+    for part in module._modules.values():
+        if part is not None:
+            weights += weights_of(part)
+    return weights
 
 
 def run_module(
     module: SequenceModule,
     sequences: Sequences,
     part: Part = "outputs",
+    fill: Callable[[Sequences], Sequences] | None = None,
 ) -> NDArray[Any]:
     """Run a module over sequences: (n_sequences, n_outputs or embedding_size).
+
+    Each block is made from ``sequences`` when its turn comes, with missing values
+    replaced by ``fill``: X may be a memory map larger than the memory.
 
     A sequence's answer is computed in a block whose length depends on its own length
     only and whose number of rows makes no difference (see ``aligned_copy``): it does
     not depend on its companions, to the bit on one CPU.
     """
-    n_outputs = module.config["n_outputs"]
-    device = next(module.parameters()).device
-    with plain_torch(device, gradients=False):
+    weight = module.head.weight
+    with plain_torch(weight.device, gradients=False):
         runner = runner_of(module)
-        run, columns = runner.module.embed, embedding_columns(module, runner)
+        columns: Any = runner.embedding
+        size = module.embedding_size
         if part == "outputs":
-            run, columns = runner.module.forward, torch.arange(n_outputs)
-        results = torch.empty(len(sequences), len(columns), dtype=runner.dtype)
-        width = max(runner.module.embedding_size, runner.module.config["n_features"])
-        most = ROWS_ON_CPU if runner.device.type == "cpu" else ROWS_ELSEWHERE
+            columns, size = runner.outputs, module.config["n_outputs"]
+        run = module if runner.module is None else runner.module
+        results = torch.empty(len(sequences), size, dtype=weight.dtype).numpy()
+        width = max(run.embedding_size, runner.n_features)
+        most = ROWS_ON_CPU if weight.device.type == "cpu" else ROWS_ELSEWHERE
         for rows, n_steps in blocks_of_rows(sequences.lengths, most, width):
-            together = rows[-1] - rows[0] < len(rows)  # a slice copies nothing
-            block = sequences[rows[0] : rows[-1] + 1] if together else sequences[rows]
-            x, lengths = pad_block(block, n_steps, runner)
-            outputs = run(x.to(runner.device), lengths.to(runner.device))
-            results[torch.from_numpy(rows)] = outputs[: len(rows)].cpu()[:, columns]
-        return results.numpy()
+            key = slice(rows.start, rows.stop) if isinstance(rows, range) else rows
+            block = sequences[key] if fill is None else fill(sequences[key])
+            found = run.embed(*pad_block(block, n_steps, runner))
+            if part == "outputs":
+                found = runner.head(pad_block_of_head(found, runner.head))
+            results[key] = found.cpu().numpy()[: len(rows), columns]
+        return results
 
 
-def embedding_columns(module: SequenceModule, runner: Runner) -> Tensor:
-    """Where the runner's embedding holds the units of the module."""
-    hidden, run_hidden = (m.config["hidden_size"] for m in (module, runner.module))
-    return blocks(hidden, run_hidden, module.embedding_size)
+def pad_block_of_head(x: Tensor, head: nn.Linear) -> Tensor:
+    """Add rows and columns of zeros, for whole products."""
+    n_rows, n_columns = -len(x) % ROWS_TOGETHER, head.in_features - x.shape[1]
+    if n_rows == n_columns == 0:
+        return x
+    return nn.functional.pad(x, (0, n_columns, 0, n_rows))
 
 
 def blocks_of_rows(
     lengths: NDArray[np.int64], most: int, width: int = 1
-) -> Iterator[tuple[NDArray[np.int64], int]]:
+) -> Iterator[tuple[range | NDArray[np.int64], int]]:
     """Group rows of equal rounded length into blocks: (rows, n_steps).
 
     A block has at most ``most`` rows, and fewer if its steps of ``width`` numbers would
     take too much memory.
     """
+    for group, n_steps in rows_by_length(lengths):
+        fitting = NUMBERS_IN_A_BLOCK // (n_steps * width)
+        n_rows = min(most, max(1, fitting // ROWS_TOGETHER) * ROWS_TOGETHER)
+        for start in range(0, len(group), n_rows):
+            yield group[start : start + n_rows], n_steps
+
+
+def rows_by_length(
+    lengths: NDArray[np.int64],
+) -> Iterator[tuple[range | NDArray[np.int64], int]]:
+    """Give all rows of each rounded length; neighbours as a range."""
+    if len(lengths) and lengths.min() == lengths.max():
+        yield range(len(lengths)), int(round_lengths(lengths[:1])[0])
+        return
     rounded = round_lengths(lengths)
     for n_steps in np.unique(rounded):
-        rows = np.flatnonzero(rounded == n_steps)
-        fitting = int(NUMBERS_IN_A_BLOCK // (n_steps * width)) // 8 * 8
-        n_rows = min(most, max(8, fitting))
-        for start in range(0, len(rows), n_rows):
-            yield rows[start : start + n_rows], int(n_steps)
+        yield np.flatnonzero(rounded == n_steps), int(n_steps)
 
 
 def round_lengths(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     """Round lengths up to one of 8 to 16 values per power of two."""
-    powers = np.floor(np.log2(np.maximum(lengths, 1))).astype(np.int64)
-    steps = 2 ** np.maximum(powers - 3, 0)
+    exponents = np.frexp(lengths)[1]  # 1 + the power of two below
+    steps = 1 << np.maximum(exponents - 4, 0)
     rounded: NDArray[np.int64] = -(-lengths // steps) * steps
     return rounded
 
 
-def pad_block(block: Sequences, n_steps: int, runner: Runner) -> tuple[Tensor, Tensor]:
-    """Pad sequences to a block with a multiple of 8 rows, and their lengths."""
-    n_rows, n_features = round_up(len(block), 8), runner.module.config["n_features"]
-    x = torch.zeros(n_rows, n_steps, n_features, dtype=runner.dtype)
-    lengths = torch.ones(n_rows, dtype=torch.int64)
-    lengths[: len(block)] = torch.from_numpy(block.lengths)
+def pad_block(
+    block: Sequences, n_steps: int, runner: Runner
+) -> tuple[Tensor, Tensor | None]:
+    """Pad sequences, and their number, to a block; lengths if there is padding."""
+    n_rows, weight = round_up(len(block), runner.multiple), runner.head.weight
+    lengths, full = block.lengths, block.is_uniform and block.lengths[0] == n_steps
+    x = torch.empty(n_rows, n_steps, runner.n_features, dtype=weight.dtype)
+    if not full or n_rows > len(block) or runner.n_features > block.n_features:
+        x.zero_()
     real = x.numpy()[: len(block), :, : block.n_features]
     if block.is_uniform:
-        real[:, : block.lengths[0]] = block.to_panel()
+        real[:, : lengths[0]] = block.to_panel()
+        if full:
+            return x.to(weight.device), None
     else:
-        real[np.arange(n_steps) < block.lengths[:, None]] = block.values
-    return x, lengths
+        real[np.arange(n_steps) < lengths[:, None]] = block.values
+    padded_lengths = torch.ones(n_rows, dtype=torch.int64)
+    padded_lengths[: len(block)] = torch.from_numpy(lengths)
+    return x.to(weight.device), padded_lengths.to(weight.device)

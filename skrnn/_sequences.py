@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from mmap import mmap
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Sequences", "offsets_of"]
+__all__ = ["Sequences", "is_mapped", "offsets_of"]
 
 
 class Sequences:
@@ -74,11 +75,12 @@ class Sequences:
     45.0
     """
 
-    __slots__ = ("feature_names", "offsets", "values")
+    __slots__ = ("_n_steps", "feature_names", "offsets", "values")
 
     values: NDArray[Any]
     offsets: NDArray[np.int64]
     feature_names: tuple[str, ...] | None
+    _n_steps: int | None  # of each sequence, if they have equally many
 
     def __init__(
         self,
@@ -106,7 +108,8 @@ class Sequences:
                 "offsets must be a 1-D array of n_sequences + 1 integers that begins "
                 f"with 0, got shape {offsets.shape} and dtype {offsets.dtype}."
             )
-        if offsets[-1] != len(values) or (np.diff(offsets) < 0).any():
+        lengths = np.diff(offsets)
+        if offsets[-1] != len(values) or (lengths < 0).any():
             raise ValueError(
                 "offsets must never fall and must end with the number of steps, "
                 f"{len(values)}; the last one is {offsets[-1]}."
@@ -123,6 +126,7 @@ class Sequences:
         self.values = values
         self.offsets = offsets.astype(np.int64, copy=False)
         self.feature_names = feature_names
+        self._n_steps = common_length(lengths)
 
     @classmethod
     def from_arrays(cls, arrays: Any, feature_names: Any = None) -> Sequences:
@@ -165,7 +169,26 @@ class Sequences:
         n_sequences, n_steps, n_features = panel.shape
         values = panel.reshape(n_sequences * n_steps, n_features)
         offsets = np.arange(n_sequences + 1, dtype=np.int64) * n_steps
+        if feature_names is None and values.dtype.kind in "fiub":
+            n_steps = n_steps if n_sequences else 0
+            return cls._unchecked(values, offsets, None, n_steps)
         return cls(values, offsets, feature_names)
+
+    @classmethod
+    def _unchecked(
+        cls,
+        values: NDArray[Any],
+        offsets: NDArray[np.int64],
+        feature_names: Any,
+        n_steps: int | None,
+    ) -> Sequences:
+        """Skip the checks where nothing can be wrong: they take time."""
+        sequences = object.__new__(cls)
+        sequences.values = values
+        sequences.offsets = offsets
+        sequences.feature_names = feature_names
+        sequences._n_steps = n_steps
+        return sequences
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -195,8 +218,7 @@ class Sequences:
     @property
     def is_uniform(self) -> bool:
         """Whether all sequences have the same number of steps."""
-        lengths = self.lengths
-        return bool(len(lengths) == 0 or (lengths == lengths[0]).all())
+        return self._n_steps is not None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -219,7 +241,11 @@ class Sequences:
             start, stop, _ = key.indices(len(self))
             offsets = self.offsets[start : max(start, stop) + 1]
             values = self.values[offsets[0] : offsets[-1]]
-            return Sequences(values, offsets - offsets[0], self.feature_names)
+            offsets = offsets - offsets[0]
+            n_steps = self._n_steps
+            if n_steps is None or len(offsets) == 1:
+                n_steps = common_length(np.diff(offsets))
+            return Sequences._unchecked(values, offsets, self.feature_names, n_steps)
         indices = np.arange(len(self))[key]
         if isinstance(indices, np.integer):  # the key was an array without an axis
             return self[indices]
@@ -236,12 +262,14 @@ class Sequences:
 
     def _take(self, indices: NDArray[np.int64]) -> Sequences:
         if len(self) and self.is_uniform:
-            return Sequences.from_panel(self.to_panel()[indices], self.feature_names)
+            panel = self.to_panel().take(indices, axis=0)
+            return Sequences.from_panel(panel, self.feature_names)
         lengths = self.lengths[indices]
         offsets = offsets_of(lengths)
         shift = np.repeat(self.offsets[indices] - offsets[:-1], lengths)
         values = self.values[shift + np.arange(offsets[-1])]
-        return Sequences(values, offsets, self.feature_names)
+        n_steps = common_length(lengths)
+        return Sequences._unchecked(values, offsets, self.feature_names, n_steps)
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
         for start, stop in zip(self.offsets[:-1], self.offsets[1:], strict=True):
@@ -303,14 +331,13 @@ class Sequences:
         ValueError
             If the sequences differ in length.
         """
-        if not self.is_uniform:
+        if self._n_steps is None:
             lengths = self.lengths
             raise ValueError(
                 f"The sequences have {lengths.min()} to {lengths.max()} steps: only "
                 "equal lengths make a 3-D array. Use to_padded()."
             )
-        n_steps = int(self.lengths[0]) if len(self) else 0
-        return self.values.reshape(len(self), n_steps, self.n_features)
+        return self.values.reshape(len(self), self._n_steps, self.n_features)
 
     def to_padded(self, value: float = 0.0, n_steps: int | None = None) -> NDArray[Any]:
         """Pad at the end to (n_sequences, n_steps, n_features).
@@ -355,3 +382,16 @@ def offsets_of(lengths: ArrayLike) -> NDArray[np.int64]:
     offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return offsets
+
+
+def common_length(lengths: NDArray[np.int64]) -> int | None:
+    """Give the number of steps that all sequences have, or None."""
+    first = int(lengths[0]) if len(lengths) else 0
+    return first if (lengths == first).all() else None
+
+
+def is_mapped(array: Any) -> bool:
+    """Whether the numbers lie in a file and may be more than fit into memory."""
+    while isinstance(array, np.ndarray):
+        array = array.base
+    return isinstance(array.obj if isinstance(array, memoryview) else array, mmap)

@@ -1,4 +1,4 @@
-"""Train a module: settings, loop, guard, plain state. The only skorch file."""
+"""Train a module: loop, guard, plain state. The only skorch file."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import re
 import sys
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -26,77 +26,38 @@ from skorch.callbacks import (
     ProgressBar,
 )
 from skorch.history import History
+from skorch.utils import TeeGenerator
 from torch import Tensor, nn
 
-from skrnn._batches import StepDataset
-from skrnn._devices import check_batch_memory, check_memory, plain_torch
+from skrnn._batches import Dataset, check_batch, to_dataset
+from skrnn._devices import plain_torch
 from skrnn._losses import make_loss
 from skrnn._modules import (
     SequenceModule,
     copy_weights,
-    count_activations,
-    count_weights,
     set_generator,
     weights_are_finite,
 )
-from skrnn._optimizers import SCHEDULES, Factor, optimizer_params
+from skrnn._native import reused_memory
+from skrnn._optimizers import OPTIMIZERS, SCHEDULES, Factor, optimizer_params
+from skrnn._settings import (
+    DivergenceError,
+    Kind,
+    NonFiniteError,
+    Settings,
+    StopTraining,
+)
 from skrnn._training_set import TrainingSet
 
-__all__ = ["Dataset", "DivergenceError", "Net", "Settings", "copy_module", "dump_net"]
-__all__ += ["fit_module", "load_net", "make_module", "plain_epoch"]
+__all__ = ["Net", "dump_net", "fit_module", "load_net", "plain_epoch"]
 
-Kind = Literal["numbers", "classes", "labels"]
 NONLINEARITIES = {
     "numbers": None,
     "classes": partial(torch.softmax, dim=1),
     "labels": torch.sigmoid,
 }
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to train, in the words of the estimators."""
-
-    loss: Any
-    optimizer: Any
-    lr: float
-    lr_schedule: str
-    weight_decay: float
-    max_grad_norm: float | None
-    max_epochs: int
-    batch_size: int
-    device: torch.device
-    verbose: int
-    callbacks: Any
-    net_params: dict[str, Any] | None
-    kind: Kind = "numbers"  # what the targets are
-    patience: int | None = None  # epochs; None never stops early
-    seeds: list[int] = field(default_factory=list)  # weights, dropout, shuffling
-
-
 USABLE: dict[str, Any] = {"loss": "squared_error", "lr": 1e-3, "weight_decay": 0.0}
 USABLE |= {"batch_size": 1, "verbose": 0, "net_params": None}
-
-
-class Dataset(Protocol):
-    """What knows how to cut its batches: ({inputs, "weights"}, targets)."""
-
-    def iterator(
-        self, batch_size: int, generator: np.random.Generator | None = None
-    ) -> Any:
-        """Make what gives the batches of one epoch; shuffled with a generator."""
-
-
-class StopTraining(Exception):  # no error: early stopping is done
-    """An EarlyStopping callback has seen enough; raised inside the loop only."""
-
-
-class NonFiniteError(ArithmeticError):
-    """The loss is NaN or infinite; raised inside the loop only."""
-
-
-class DivergenceError(ValueError):
-    """Training diverged before any epoch ended well."""
 
 
 class Net(NeuralNet):
@@ -104,22 +65,70 @@ class Net(NeuralNet):
 
     shuffler: np.random.Generator | None = None
     kind: Kind = "numbers"
+    guard: FiniteGuard | None = None
 
     def get_iterator(self, dataset: Dataset, training: bool = False) -> Any:
         """Slice whole batches; no DataLoader."""
         return dataset.iterator(self.batch_size, self.shuffler if training else None)
 
     def infer(self, x: dict[str, Tensor], **fit_params: Any) -> Any:
-        """Run the module; weights are for the loss."""
+        """Run the module on what lies on its device; weights are for the loss."""
         inputs = {name: tensor for name, tensor in x.items() if name != "weights"}
-        return super().infer(inputs, **fit_params)
+        return self.module_(**inputs, **fit_params)
+
+    def train_step(self, batch: Any, **fit_params: Any) -> Any:
+        """Make an update; without a closure, which only few optimisers need."""
+        if type(self.optimizer_) not in OPTIMIZERS.values():
+            return super().train_step(batch, **fit_params)
+        self._zero_grad_optimizer()
+        step = self.train_step_single(batch, **fit_params)
+        named = TeeGenerator(self.get_all_learnable_params())
+        self.notify("on_grad_computed", named_parameters=named, batch=batch)
+        self.optimizer_.step()
+        return step
+
+    def run_single_epoch(
+        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **kwargs: Any
+    ) -> None:
+        """Run an epoch; on a GPU, without waiting for the loss of each batch."""
+        if iterator is None:
+            return
+        batches, losses = self.history[-1]["batches"], []
+        first, wait = len(batches), self.waits_for_losses()
+        for batch in iterator:
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **kwargs)
+            batches[-1][f"{prefix}_batch_size"] = len(batch[1])
+            losses.append(step["loss"].detach())
+            if wait:
+                self.note_losses(batches[-1:], losses[-1:], prefix)
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+        if not wait:
+            self.note_losses(batches[first:], losses, prefix)
+        self.history.record(f"{prefix}_batch_count", len(losses))
+
+    def waits_for_losses(self) -> bool:
+        """Whether each loss is looked at at once: if that costs little, or is asked."""
+        return self.device == "cpu" or bool(self.listeners_to("on_batch_end"))
+
+    def note_losses(self, batches: Any, losses: list[Tensor], prefix: str) -> None:
+        """Write losses into the history of their batches; stop where one is not finite.
+
+        Taking their numbers is where a GPU has to be waited for.
+        """
+        values = torch.stack(losses).tolist() if len(losses) > 1 else [losses[0].item()]
+        for batch, value in zip(batches, values, strict=True):
+            batch[f"{prefix}_loss"] = value
+        if prefix == "train" and self.guard is not None:
+            self.guard.look_at(values)
 
     def get_loss(
         self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False
     ) -> Tensor:
         """Weighted mean; weights have mean one over the whole set."""
-        losses: Tensor = self.criterion_(y_pred, y_true) * X["weights"]
-        return losses.mean()
+        losses: Tensor = self.criterion_(y_pred, y_true)
+        weights = X.get("weights")
+        return losses.mean() if weights is None else (losses * weights).mean()
 
     @property
     def classes_(self) -> Any:
@@ -136,16 +145,31 @@ class Net(NeuralNet):
     def notify(self, method_name: str, **kwargs: Any) -> None:
         """Call the callbacks that listen; most do not listen to every batch."""
         getattr(self, method_name)(self, **kwargs)
-        silent = getattr(Callback, method_name)
-        for _, callback in self.callbacks_:
-            if getattr(type(callback), method_name, None) is silent:
-                continue
+        for callback in self.listeners_to(method_name):
             try:
                 getattr(callback, method_name)(self, **kwargs)
             except KeyboardInterrupt:  # this is how skorch's EarlyStopping stops
                 if isinstance(callback, EarlyStopping):
                     raise StopTraining from None
                 raise
+
+    def listeners_to(self, method_name: str) -> list[Any]:
+        """Find the callbacks that do anything in a method."""
+        silent = getattr(Callback, method_name)
+        return [
+            callback
+            for _, callback in self.callbacks_
+            if getattr(type(callback), method_name, None) is not silent
+        ]
+
+    def _zero_grad_optimizer(self, set_to_none: bool | None = None) -> None:
+        """Forget the gradients; for few small tensors torch's own way is slow."""
+        if type(self.optimizer_).zero_grad is not torch.optim.Optimizer.zero_grad:
+            super()._zero_grad_optimizer(set_to_none)
+            return
+        for group in self.optimizer_.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
 
     def _set_training(self, training: bool = True) -> None:
         """Change the mode only if it changes: walking a module tree takes time."""
@@ -155,7 +179,7 @@ class Net(NeuralNet):
     @property
     def sequence_module(self) -> SequenceModule:
         """Our module, taken out of what ``torch.compile`` put around it."""
-        module = getattr(self.module_, "_orig_mod", self.module_)
+        module = self.module_._modules.get("_orig_mod", self.module_)
         return cast("SequenceModule", module)
 
     @property
@@ -189,16 +213,11 @@ class FiniteGuard(Callback):
         if len(net.history) > 1:
             net.history[-2]["batches"] = []  # else history grows with every batch
 
-    def on_batch_end(
-        self, net: Any, loss: Any = None, training: bool = False, **kwargs: Any
-    ) -> None:
+    def look_at(self, losses: list[float]) -> None:
         """Look at the loss of every batch that is trained on."""
-        if not training:
-            return
-        value = loss.item()
         if self.first_loss is None:
-            self.first_loss = value
-        if not math.isfinite(value):
+            self.first_loss = losses[0]
+        if not all(map(math.isfinite, losses)):
             raise NonFiniteError
 
 
@@ -224,7 +243,7 @@ def fit_module(
     n_batches = len(train_set.iterator(settings.batch_size, shuffler))
     guard = FiniteGuard()
     net = make_net(module, settings, n_batches * settings.max_epochs, guard)
-    net.shuffler = shuffler
+    net.shuffler, net.guard = shuffler, guard
     if old is not None:
         net.history = History(old.history)
         kind, moments = type(old.optimizer_), old.optimizer_.state_dict()["state"]
@@ -233,7 +252,7 @@ def fit_module(
     net.train_split = (lambda train_set: (train_set, valid_set)) if valid_set else None
     net.notify("on_train_begin", X=train_set, y=None)
     try:
-        with suppress(StopTraining):
+        with suppress(StopTraining), reused_memory():
             net.fit_loop(train_set)
         if not weights_are_finite(module):
             raise NonFiniteError
@@ -246,21 +265,6 @@ def fit_module(
     net.train_split = None
     net.history[-1]["batches"] = []
     return net
-
-
-def check_batch(module: SequenceModule, data: TrainingSet, batch_size: int) -> None:
-    """Check that the batch with the longest sequence fits into memory."""
-    n_rows = len(data.weights)
-    n_batches = -(-n_rows // batch_size)
-    longest = int(data.sequences.lengths.max())
-    itemsize = next(module.parameters()).dtype.itemsize
-    bytes_per_step = count_activations(module.config) * itemsize
-    check_batch_memory(-(-n_rows // n_batches), longest, bytes_per_step)
-
-
-def to_dataset(data: TrainingSet | Dataset, device: torch.device) -> Dataset:
-    """Put a training set on the device; anything else is there already."""
-    return StepDataset(data, device) if isinstance(data, TrainingSet) else data
 
 
 def make_net(
@@ -339,10 +343,12 @@ class GradientClipping(Callback):
         """Scale all gradients by one factor."""
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         norm = torch.linalg.vector_norm(torch.cat([g.flatten() for g in gradients]))
-        if norm.item() > self.max_norm:
-            factor = self.max_norm / (norm + 1e-6)
-            for gradient in gradients:
-                gradient.mul_(factor)
+        if norm.device.type == "cpu" and norm.item() <= self.max_norm:
+            return
+        # another device is not waited for
+        factor = (self.max_norm / (norm + 1e-6)).clamp(max=1.0)
+        for gradient in gradients:
+            gradient.mul_(factor)
 
 
 class Schedule(Callback):
@@ -403,16 +409,6 @@ def warn_if_diverged(net: Net, guard: FiniteGuard, settings: Settings) -> None:
             ConvergenceWarning,
             stacklevel=6,
         )
-
-
-def make_module(config: dict[str, Any], seed: int) -> SequenceModule:
-    """Build a module with weights drawn from ``seed``, if it fits into memory."""
-    dtype = getattr(torch, config["dtype"])
-    check_memory(count_weights(config), dtype.itemsize)
-    module = SequenceModule(**{**config, "dtype": dtype})
-    with plain_torch(torch.device("cpu")):
-        module.initialize(torch.Generator().manual_seed(seed))
-    return module
 
 
 def dump_net(net: Net) -> dict[str, Any]:
@@ -477,16 +473,3 @@ def set_moments(net: Net, kind: str, moments: dict[int, dict[str, Any]]) -> None
     if moments and type(net.optimizer_).__name__ == kind:
         groups = net.optimizer_.state_dict()["param_groups"]
         net.optimizer_.load_state_dict({"state": moments, "param_groups": groups})
-
-
-def copy_module(module: SequenceModule, config: dict[str, Any]) -> SequenceModule:
-    """Copy a fitted module to train it further, if ``config`` still describes it."""
-    old = {**module.config, "dtype": str(module.config["dtype"]).split(".")[1]}
-    for name, value in config.items():
-        if value != old[name]:
-            raise ValueError(
-                f"The fitted network has {name}={old[name]!r}, now {name}="
-                f"{value!r}: to train it further, keep {name}; to begin anew, use "
-                "warm_start=False and fit."
-            )
-    return copy.deepcopy(module)

@@ -4,25 +4,86 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
-from skrnn._sequences import Sequences
+from skrnn._sequences import Sequences, is_mapped
 
-__all__ = ["TrainingSet", "check_sample_weight", "merge_identical", "split_validation"]
-__all__ += ["without_huge"]
-
+__all__ = ["Selection", "TrainingSet", "check_sample_weight", "merge_identical"]
+__all__ += ["split_validation", "without_huge"]
 
 HUGE = 1e100
+NUMBERS_IN_A_BLOCK = 2**20
+
+
+class Selection:
+    """Some sequences of a container, in some order, copied only when they are read.
+
+    What is trained on is merged, sorted and split; X may be more than fits into memory
+    twice or, as a memory map, once.
+    """
+
+    def __init__(
+        self,
+        whole: Sequences,
+        rows: NDArray[np.int64] | None = None,
+        dtype: Any = None,
+        fill: Callable[[Sequences], Sequences] | None = None,
+    ) -> None:
+        self.whole = whole
+        self.rows = np.arange(len(whole)) if rows is None else rows
+        self.dtype = np.dtype(whole.dtype if dtype is None else dtype)
+        self.fill = fill  # changes values (and the number of features) when read
+        self.lengths = whole.lengths[self.rows]
+
+    @classmethod
+    def of(cls, sequences: Sequences | Selection) -> Selection:
+        """Select all sequences of a container."""
+        return sequences if isinstance(sequences, Selection) else cls(sequences)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, key: Any) -> Selection:
+        return Selection(self.whole, self.rows[key], self.dtype, self.fill)
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether all sequences have the same number of steps."""
+        return bool((self.lengths == self.lengths[:1]).all())
+
+    def read(self, key: Any = slice(None)) -> Sequences:
+        """Copy sequences out of the container (or view them, if they stand there)."""
+        rows = self.rows[key]
+        together = len(rows) and (np.diff(rows) == 1).all()
+        some = self.whole[rows[0] : rows[-1] + 1] if together else self.whole[rows]
+        if some.dtype != self.dtype:
+            some = some.with_values(some.values.astype(self.dtype))
+        return some if self.fill is None else self.fill(some)
+
+    def filled(self, fill: Callable[[Sequences], Sequences]) -> Selection:
+        """Replace missing values: now, or those of a memory map when they are read."""
+        if is_mapped(self.whole.values):
+            return Selection(self.whole, self.rows, self.dtype, fill)
+        return Selection(fill(self.read()))
+
+    def blocks(self) -> Iterator[Sequences]:
+        """Read all sequences, few enough at a time."""
+        numbers = np.cumsum(self.lengths * self.whole.n_features)
+        cuts = np.flatnonzero(np.diff(numbers // NUMBERS_IN_A_BLOCK)) + 1
+        for start, stop in pairwise([0, *cuts.tolist(), len(self)]):
+            yield self.read(slice(start, stop))
 
 
 class TrainingSet(NamedTuple):
     """Sequences, one row of targets each (classes: codes), and positive weights."""
 
-    sequences: Sequences
+    sequences: Sequences | Selection
     targets: NDArray[Any]
     weights: NDArray[np.float64]
 
@@ -91,25 +152,29 @@ def merge_identical(data: TrainingSet) -> TrainingSet:
     So weight k is the same as k copies, to the bit, and the order in which the rows
     came makes no difference.
     """
-    steps = np.ascontiguousarray(data.sequences.values)
-    step_bytes = steps.shape[1] * steps.itemsize
-    content = steps.reshape(-1).view(np.uint8)
     targets = np.ascontiguousarray(data.targets).reshape(len(data.targets), -1)
     targets = targets.view(np.uint8)
-    cuts = (data.sequences.offsets * step_bytes).tolist()
-    digests = np.array(
-        [
-            hashlib.blake2b(content[start:stop].data, digest_size=16).digest()
-            + target.tobytes()
-            for start, stop, target in zip(cuts[:-1], cuts[1:], targets, strict=True)
-        ],
-        dtype=np.dtype((np.void, 16 + targets.shape[1])),
-    )
-    _, first, inverse = np.unique(digests, return_index=True, return_inverse=True)
+    content = bytearray()
+    digests = digests_of(Selection.of(data.sequences))
+    for digest, target in zip(digests, targets, strict=True):
+        content += digest
+        content += target.tobytes()
+    keys = np.frombuffer(content, np.dtype((np.void, 16 + targets.shape[1])))
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     order = np.lexsort((data.weights, inverse))  # sums depend on their order, too
     totals = np.bincount(inverse[order], data.weights[order], len(first))
     weights = totals.astype(np.float64)
     return TrainingSet(data.sequences[first], data.targets[first], weights)
+
+
+def digests_of(sequences: Selection) -> Iterator[bytes]:
+    """Give 16 bytes for each sequence, equal only if the values are, to the bit."""
+    for block in sequences.blocks():
+        content = np.ascontiguousarray(block.values).reshape(-1).view(np.uint8)
+        step_bytes = block.n_features * block.dtype.itemsize
+        for start, stop in pairwise((block.offsets * step_bytes).tolist()):
+            step = content[start:stop].data
+            yield hashlib.blake2b(step, digest_size=16).digest()
 
 
 def split_validation(

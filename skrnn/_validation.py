@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable, Iterator, Sized
 from typing import Any, TypeVar
 
 import numpy as np
@@ -23,11 +23,12 @@ from skrnn._inputs import (
     refuse_unclear_frames,
     table_to_sequences,
 )
-from skrnn._sequences import Sequences
+from skrnn._sequences import Sequences, is_mapped
 
 __all__ = ["check_sequences", "check_target_length", "draft_of", "refuse_unclear"]
 
 Estimator = TypeVar("Estimator")
+NUMBERS_IN_A_BLOCK = 2**18
 
 
 def draft_of(estimator: Estimator) -> Estimator:
@@ -44,19 +45,23 @@ def check_sequences(
     reset: bool,
     dtype: Any = np.float64,
     allow_nan: bool = False,
+    keep_mapped: bool = False,
 ) -> Sequences:
     """Read X as Sequences of numbers; with ``reset``, remember its features.
 
-    ``dtype`` is one type or a list of types to keep. Sets ``n_features_in_`` (columns
-    of a table, else features per step), ``feature_names_in_`` and ``_input_kind``.
+    ``dtype`` is one type or a list of types to keep; ``keep_mapped`` leaves the numbers
+    of a memory map as they are. Sets ``n_features_in_`` (columns of a table, else
+    features per step), ``feature_names_in_`` and ``_input_kind``.
     """
-    X = as_list(X)
-    refuse_unclear_frames(X)
     width: int | None = estimator.features_per_step
-    if _is_empty_list(X) and (reset or estimator._input_kind != "table"):
-        n_features = 1 if reset else estimator._n_step_features
-        X = Sequences(np.empty((0, n_features)), [0])
-    kind = input_kind(X)
+    kind: InputKind = "panel"
+    if type(X) is not np.ndarray or X.ndim != 3:  # there is something to find out
+        X = as_list(X)
+        refuse_unclear_frames(X)
+        if _is_empty_list(X) and (reset or estimator._input_kind != "table"):
+            n_features = 1 if reset else estimator._n_step_features
+            X = Sequences(np.empty((0, n_features)), [0])
+        kind = input_kind(X)
     if kind == "table":
         sequences = table_to_sequences(_check_table(estimator, X, reset), width)
     else:
@@ -78,11 +83,11 @@ def check_sequences(
     _check_finite(estimator, sequences, allow_nan)
     if sequences.dtype in types:
         return sequences
-    with np.errstate(over="ignore"):  # an overflow is reported two lines below
-        cast = sequences.with_values(sequences.values.astype(types[0]))
     if np.dtype(types[0]).itemsize < sequences.dtype.itemsize:
-        _check_cast(sequences, cast)
-    return cast
+        _check_cast(sequences, types[0])
+    if keep_mapped and is_mapped(sequences.values):
+        return sequences
+    return sequences.with_values(sequences.values.astype(types[0]))
 
 
 def _is_empty_list(X: Any) -> bool:
@@ -167,7 +172,9 @@ def _check_step_features(estimator: Any, sequences: Sequences, kind: InputKind) 
 
 def _check_finite(estimator: Any, sequences: Sequences, allow_nan: bool) -> None:
     values = sequences.values
-    if np.isfinite(values).all():
+    if len(values) < NUMBERS_IN_A_BLOCK // 64 and np.isfinite(values).all():
+        return
+    if all(np.isfinite(block).all() for block in _blocks(values)):
         return
     name = type(estimator).__name__
     infinite = np.isinf(values)
@@ -195,14 +202,24 @@ def _check_finite(estimator: Any, sequences: Sequences, allow_nan: bool) -> None
     )
 
 
-def _check_cast(before: Sequences, after: Sequences) -> None:
-    overflow = np.isinf(after.values) & ~np.isinf(before.values)
-    if overflow.any():
+def _check_cast(sequences: Sequences, dtype: Any) -> None:
+    def overflow(block: NDArray[Any]) -> NDArray[np.bool_]:
+        with np.errstate(over="ignore"):
+            return np.asarray(np.isinf(block.astype(dtype)) & ~np.isinf(block))
+
+    if any(overflow(block).any() for block in _blocks(sequences.values)):
+        place = _first_place(sequences, overflow(sequences.values))
         raise ValueError(
-            f"Input X is too large for {after.dtype} (it would become infinity): "
-            f"{_first_place(before, overflow)}. Scale X, for example with "
-            "SequenceScaler, or set dtype='float64'."
+            f"Input X is too large for {np.dtype(dtype)} (it would become infinity): "
+            f"{place}. Scale X, for example with SequenceScaler, or set "
+            "dtype='float64'."
         )
+
+
+def _blocks(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Cut steps into parts that need little memory: X may be a large memory map."""
+    n_rows = max(1, NUMBERS_IN_A_BLOCK // max(1, values.shape[1]))
+    return (values[i : i + n_rows] for i in range(0, len(values), n_rows))
 
 
 def _first_place(sequences: Sequences, found: NDArray[np.bool_]) -> str:

@@ -6,12 +6,14 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from skorch.callbacks import Callback
 from sktime.datasets import load_airline
 
-from skrnn import GRUClassifier, LSTMRegressor, RNNRegressor
+from skrnn import GRUClassifier, GRURegressor, LSTMRegressor, RNNRegressor
 from skrnn._devices import check_memory, memory_limit, one_thread, resolve_device
 from skrnn._modules import SequenceModule, count_activations, count_weights
-from skrnn.datasets import make_waves
+from skrnn._training import Net
+from skrnn.datasets import make_adding_problem, make_waves
 from skrnn.forecasting import GRUForecaster
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -189,3 +191,59 @@ def test_a_gpu_forecasts_what_the_cpu_does(loss, strategy):
         expected = on_cpu.predict_quantiles(fh=fh, alpha=[0.1, 0.9])
         np.testing.assert_allclose(found, expected, rtol=1e-6)
     on_cpu.update(y[-3:] + 1, update_params=True)
+
+
+class Listener(Callback):
+    """Looks at every batch."""
+
+    def on_batch_end(self, net, **kwargs):
+        assert "train_loss" in net.history[-1]["batches"][-1]
+
+
+def fit_like_on_a_gpu(monkeypatch, **params):
+    """A fit that takes the CPU for a device that has to be waited for."""
+    waits = Net.waits_for_losses
+
+    def waits_elsewhere(net):
+        net.device, there = "cuda", net.device
+        try:
+            return waits(net)
+        finally:
+            net.device = there
+
+    monkeypatch.setattr(Net, "waits_for_losses", waits_elsewhere)
+    X, y = make_adding_problem(100, n_steps=5, random_state=0)
+    model = GRURegressor(
+        4, max_epochs=3, batch_size=10, device="cpu", random_state=0, **params
+    )
+    return model.fit(X, y)
+
+
+def test_a_gpu_is_waited_for_once_an_epoch(monkeypatch):
+    X, y = make_adding_problem(100, n_steps=5, random_state=0)
+    plain = {"batch_size": 10, "device": "cpu", "random_state": 0}
+    want = GRURegressor(4, max_epochs=3, max_grad_norm=None, **plain).fit(X, y)
+    taken = []
+    for name in ("item", "tolist", "__float__", "__bool__"):
+        take = getattr(torch.Tensor, name)
+
+        def count(tensor, name=name, take=take):
+            taken.append(name)
+            return take(tensor)
+
+        monkeypatch.setattr(torch.Tensor, name, count)
+    got = fit_like_on_a_gpu(monkeypatch, max_grad_norm=None)
+    assert taken.count("tolist") == 3
+    assert len(taken) < 15  # of 30 batches
+    losses = [[epoch["train_loss"] for epoch in m.history_] for m in (want, got)]
+    assert len(losses[0]) == 3
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-6)
+
+
+def test_a_callback_that_looks_at_batches_finds_their_losses(monkeypatch):
+    fit_like_on_a_gpu(monkeypatch, callbacks=[Listener()])
+
+
+def test_divergence_is_found_at_the_end_of_the_epoch(monkeypatch):
+    with pytest.raises(ValueError, match="became NaN or infinite in epoch 1"):
+        fit_like_on_a_gpu(monkeypatch, lr=1e30, max_grad_norm=None, optimizer="sgd")

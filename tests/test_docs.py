@@ -46,6 +46,7 @@ FORECASTERS = {  # what a forecaster has of its own: windows, paths, held-out va
     "batch_size",
     "callbacks",
     "device",
+    "engine",
     "dropout",
     "early_stopping",
     "hidden_size",

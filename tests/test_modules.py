@@ -14,19 +14,20 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from skrnn import _layers
 from skrnn._devices import one_thread
+from skrnn._layers import LAYERS, reverse
 from skrnn._modules import (
-    LAYERS,
     Dropout,
     SequenceModule,
     aligned_copy,
     blocks,
     count_weights,
-    reverse,
     round_up,
     set_generator,
 )
 
+HAS_LIBRARY = _layers.is_available()
 CELLS = ["rnn", "lstm", "gru"]
 POOLINGS = ["last", "mean", "max", "concat", "attention"]
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
@@ -42,6 +43,17 @@ one_and_two_layers = pytest.mark.parametrize("num_layers", [1, 2])
 def one_torch_thread() -> Iterator[None]:
     """Tiny networks on cores that others use too: waiting threads would cost most."""
     with one_thread(torch.device("cpu")):
+        yield
+
+
+@pytest.fixture(autouse=True, scope="module", params=["torch"] + ["auto"] * HAS_LIBRARY)
+def engine(request: Any) -> Iterator[None]:
+    """Everything here holds of torch's layers and of the compiled ones."""
+    if request.param == "auto":
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_layers, "is_available", lambda: False)
         yield
 
 

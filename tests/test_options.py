@@ -272,10 +272,14 @@ def test_modes_of_the_caller_change_nothing(waves):
     expected = GRUClassifier(**SMALL).fit(X, y).predict_proba(X)
     with torch.inference_mode():
         model = GRUClassifier(**SMALL).fit(X, y)
+    with torch.no_grad():
+        without = GRUClassifier(**SMALL).fit(X, y).predict_proba(X)
+        assert not torch.is_grad_enabled()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         cast = GRUClassifier(**SMALL).fit(X, y).predict_proba(X)
     np.testing.assert_array_equal(model.predict_proba(X), expected)
     np.testing.assert_array_equal(cast, expected)
+    np.testing.assert_array_equal(without, expected)
 
 
 @pytest.mark.parametrize(

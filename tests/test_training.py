@@ -1,6 +1,8 @@
 """Batches, losses, schedules and updates, compared with loops, formulas and torch."""
 
 import copy
+import subprocess
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -29,17 +31,12 @@ from skrnn import (
 from skrnn._batches import BatchIterator, StepDataset
 from skrnn._devices import one_thread
 from skrnn._losses import LOSSES, make_loss
-from skrnn._modules import SequenceModule
-from skrnn._optimizers import cosine, one_cycle, optimizer_params
+from skrnn._modules import SequenceModule, make_module
+from skrnn._optimizers import OPTIMIZERS, cosine, one_cycle, optimizer_params
 from skrnn._running import blocks_of_rows, round_lengths, run_module
-from skrnn._training import (
-    Settings,
-    dump_net,
-    fit_module,
-    load_net,
-    make_module,
-)
-from skrnn._training_set import TrainingSet, merge_identical
+from skrnn._settings import Settings
+from skrnn._training import dump_net, fit_module, load_net
+from skrnn._training_set import Selection, TrainingSet, merge_identical
 
 CPU = torch.device("cpu")
 CONFIG = {
@@ -147,7 +144,24 @@ def test_batches_are_the_padded_sequences(lengths: list[int], batch_size: int) -
         )
         assert_array_equal(targets, data.targets[rows])
         weights = data.weights[rows] / data.weights.mean()
-        assert_allclose(inputs["weights"], weights)
+        assert_allclose(inputs.get("weights", torch.ones(len(rows))), weights)
+
+
+@pytest.mark.parametrize("lengths", [[3, 1, 2, 5, 4, 1], [4, 4, 4, 4]])
+def test_a_device_that_holds_all_steps_gives_the_same_batches(
+    lengths: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make_data(lengths)
+    data = data._replace(sequences=Selection.of(data.sequences)).take([3, 0, 2, 1])
+    here = StepDataset(data, CPU)
+    monkeypatch.setattr("skrnn._batches.reads_from_memory", lambda *_: False)
+    there = StepDataset(data, CPU)
+    for rows in ([0, 1, 2, 3], [2, 0]):
+        expected, targets = here.batch(np.array(rows))
+        inputs, targets_there = there.batch(np.array(rows))
+        assert inputs.keys() == expected.keys()
+        assert all(torch.equal(inputs[name], expected[name]) for name in inputs)
+        assert torch.equal(targets_there, targets)
 
 
 def test_without_a_generator_rows_come_sorted_by_length() -> None:
@@ -505,7 +519,8 @@ def test_gradients_are_shortened_if_they_are_longer(share: float) -> None:
 )
 def test_optimisers_are_found_by_name_or_class(optimizer: Any, cls: Any) -> None:
     _, net = trained(make_data([3, 1]), optimizer=optimizer, lr=0.02, weight_decay=0.3)
-    assert type(net.optimizer_) is cls
+    assert isinstance(net.optimizer_, cls)
+    assert type(net.optimizer_).__name__ == cls.__name__
     assert net.optimizer_.defaults["lr"] == 0.02
     assert net.optimizer_.defaults["weight_decay"] == 0.3
 
@@ -818,6 +833,57 @@ def test_running_follows_weights_that_were_changed_in_place(change: Any) -> None
     assert_allclose(run_module(module, sequences), before + 1.0)
 
 
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("part", ["outputs", "embedding"])
+@pytest.mark.parametrize("pooling", ["last", "concat", "attention"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_running_few_and_many_sequences_agrees_to_the_bit(
+    cell: Any, part: Any, pooling: Any, dtype: Any
+) -> None:
+    config = {**CONFIG, "cell": cell, "hidden_size": 33, "bidirectional": True}
+    module = make_module({**config, "pooling": pooling, "dtype": dtype}, 0).eval()
+    many = Sequences.from_panel(normal(300, 21, module.config["n_features"]).numpy())
+    expected = run_module(module, many, part)
+    for start, stop in [(0, 1), (299, 300), (5, 12), (3, 131), (40, 297)]:
+        some = run_module(module, many[start:stop], part)
+        assert_array_equal(some, expected[start:stop])
+    shorter = many[7][:20]  # in a block with padding, or alone
+    mixed = Sequences.from_arrays([many[3], shorter, many[5]])
+    answers = run_module(module, mixed, part)
+    assert_array_equal(answers[[0, 2]], expected[[3, 5]])
+    alone = run_module(module, Sequences.from_arrays([shorter]), part)
+    assert_array_equal(answers[[1]], alone)
+
+
+def replace_head(module: Any) -> None:
+    module.head = copy.deepcopy(module.head)
+    add_one(module.head.bias)
+
+
+def replace_bias(module: Any) -> None:
+    module.head.bias = nn.Parameter(module.head.bias.detach() + 1.0)
+
+
+def load_another_state(module: Any) -> None:
+    state = {name: weight.clone() for name, weight in module.state_dict().items()}
+    module.load_state_dict({**state, "head.bias": state["head.bias"] + 1.0})
+
+
+def edit_as_array(module: Any) -> None:
+    module.head.bias.detach().numpy()[:] += 1.0
+
+
+@pytest.mark.parametrize(
+    "change", [replace_head, replace_bias, load_another_state, edit_as_array]
+)
+def test_running_follows_weights_that_were_replaced(change: Any) -> None:
+    module = make_module(CONFIG, 0).eval()
+    sequences = make_data([3, 1]).sequences
+    before = run_module(module, sequences)
+    change(module)
+    assert_allclose(run_module(module, sequences), before + 1.0)
+
+
 # --- fitted state --------------------------------------------------------------------
 
 
@@ -887,3 +953,57 @@ def test_a_loaded_net_shares_no_memory_with_what_it_was_loaded_from(
             parameter.zero_()
     assert dump_net(fitted.net_)["weights"]["head.weight"].any()
     assert state["weights"]["head.weight"].any()
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd", "rmsprop"])
+def test_optimizers_without_the_compiler_make_the_updates_of_torch(name):
+    ours, torchs = OPTIMIZERS[name], OPTIMIZERS[name].__mro__[2]
+    assert ours.__name__ == torchs.__name__
+    assert torchs.__module__.startswith("torch.optim")
+    found = []
+    for cls in (ours, torchs):
+        torch.manual_seed(0)
+        weight = nn.Parameter(torch.randn(3, 4))
+        optimizer = cls([weight], lr=0.01, weight_decay=0.1)
+        optimizer.add_param_group({"params": nn.Parameter(torch.ones(2)), "lr": 0.1})
+        for step in range(5):
+            for group in optimizer.param_groups:
+                for parameter in group["params"]:
+                    parameter.grad = torch.randn_like(parameter)
+            if step == 3:  # moments go from one to the other
+                state = optimizer.state_dict()
+                optimizer = cls(
+                    [{"params": g["params"]} for g in optimizer.param_groups], lr=1.0
+                )
+                optimizer.load_state_dict(state)
+            optimizer.step()
+        found.append([p for group in optimizer.param_groups for p in group["params"]])
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_hooks_of_optimizers_are_called():
+    weight = nn.Parameter(torch.ones(2))
+    optimizer = OPTIMIZERS["adamw"]([weight])
+    calls = []
+    optimizer.register_step_post_hook(lambda *args: calls.append(args))
+    weight.grad = torch.ones(2)
+    optimizer.step()
+    assert len(calls) == 1
+
+
+def test_no_fit_and_no_predict_loads_the_compiler():
+    """It would take longer than all the rest of a small fit."""
+    code = """
+import pickle
+import subprocess
+import sys, sys
+import numpy as np
+from skrnn import GRUClassifier
+X, y = np.zeros((8, 3, 2)), [0, 1] * 4
+model = GRUClassifier(4, max_epochs=1, device="cpu").fit(X, y).partial_fit(X, y)
+pickle.loads(pickle.dumps(model)).predict(X)
+print(*{"torch._dynamo", "sympy"} & set(sys.modules))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (run.stdout.strip(), run.stderr) == ("", "")

@@ -15,7 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skrnn._devices import check_memory
-from skrnn._modules import Dropout, RecurrentEncoder, draw_parameters
+from skrnn._layers import Engine, Linear
+from skrnn._modules import (
+    Dropout,
+    RecurrentEncoder,
+    count_layer_weights,
+    draw_parameters,
+)
 from skrnn.forecasting._heads import Point, make_head
 from skrnn.forecasting._walker import State, Walker
 
@@ -23,7 +29,6 @@ __all__ = ["AutoregressiveModule", "begin_at", "encode", "roll"]
 
 STEPS_AT_ONCE = 512  # of an encoding: bounds its memory
 FREE_RUN = 0.5  # weight of the loss of a free run
-FREE_EVERY = 4  # updates, one of which runs freely
 N_ERRORS = 101  # quantiles kept of the errors of a point loss
 
 
@@ -55,6 +60,7 @@ class AutoregressiveModule(nn.Module):
         num_layers: int,
         dropout: float,
         dtype: str,
+        engine: Engine = "auto",
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
@@ -69,24 +75,25 @@ class AutoregressiveModule(nn.Module):
             "num_layers": num_layers,
             "dropout": dropout,
             "dtype": dtype,
+            "engine": engine,
         }
         kind = getattr(torch, dtype)
         self.distribution = make_head(loss)
         n_inputs = n_columns * (n_candidates + 2) + 1 + n_extras
+        sizes = [n_inputs] + [hidden_size] * (num_layers - 1)
+        check_memory(count_layer_weights(cell, hidden_size, sizes), kind.itemsize)
         self.encoder = RecurrentEncoder(
-            cell, n_inputs, hidden_size, num_layers, False, dropout, kind
+            cell, n_inputs, hidden_size, num_layers, False, dropout, kind, engine
         )
         self.dropout = Dropout(dropout)
         n_read = n_columns * n_candidates + n_extras + 2
         self.decoder = (
-            nn.Linear(hidden_size + n_read, hidden_size, device="meta", dtype=kind)
+            Linear(hidden_size + n_read, hidden_size, device="cpu", dtype=kind)
             if n_ahead > 1
             else None
         )
         n_outputs = n_columns * (n_candidates + 1 + self.distribution.n_raw)
-        self.head = nn.Linear(
-            hidden_size + n_extras, n_outputs, device="meta", dtype=kind
-        )
+        self.head = Linear(hidden_size + n_extras, n_outputs, device="cpu", dtype=kind)
         errors = torch.zeros(n_ahead, N_ERRORS, dtype=torch.float64, device="cpu")
         self.register_buffer("errors", errors)
         spread = torch.ones(1, dtype=torch.float64, device="cpu")
@@ -95,8 +102,6 @@ class AutoregressiveModule(nn.Module):
     @torch.no_grad()
     def initialize(self, generator: torch.Generator) -> None:
         """Draw the encoder's weights; those of the last layer are zero."""
-        n_weights = sum(weight.numel() for weight in self.parameters())
-        check_memory(n_weights, self.head.weight.itemsize)
         self.to_empty(device="cpu")
         draw_parameters(self, self.config, generator)
         self.head.weight.zero_()
@@ -181,7 +186,7 @@ class AutoregressiveModule(nn.Module):
         return outputs[:, 0], scaled, inputs, hidden
 
     def units(self, walker: Walker) -> tuple[Tensor, ...]:
-        """What heads must know besides their numbers, which is nothing for most."""
+        """Give what heads must know besides their numbers: nothing for most."""
         return walker.units() if self.distribution.counts else ()
 
     def forward(
@@ -192,28 +197,22 @@ class AutoregressiveModule(nn.Module):
         known: Tensor,
         origin: Tensor,
         scale: Tensor,
-        anchors: Tensor | None = None,
-        state: dict[str, Tensor] | None = None,
-        extras: Tensor | None = None,
-        truth: Tensor | None = None,
-        truth_known: Tensor | None = None,
+        anchors: Tensor,
+        state: dict[str, Tensor],
+        extras: Tensor,
+        truth: Tensor,
+        truth_known: Tensor,
     ) -> Tensor:
         """Loss of each window (n,).
 
         Steps are (n, n_steps, ...). From each of the ``anchors`` (n, n_anchors), steps
         of the window, the next values are forecast: ``truth`` (n, n_anchors, horizon,
-        n_columns) with the ``extras`` and ``state`` that belong to it. Directly, the
-        loss is that of all values ahead of all anchors. One step at a time, it is that
-        of all steps, or with an anchor that of the steps before it and of a free run
-        from there. A validation has both.
+        n_columns) with the ``extras`` and ``state`` that belong to it. One step at a
+        time, the loss is that of all steps and of a free run from the only anchor;
+        directly, that of all values ahead of all anchors.
         """
         units = (origin / scale, scale) if self.distribution.counts else ()
         hidden = self.encoder.initial_state(len(inputs))
-        if anchors is None or state is None or extras is None:
-            outputs, _ = self.encoder.advance(inputs, hidden)
-            return self.loss_of(outputs, inputs, scaled, targets, known, *units)
-        assert truth is not None  # narrows the types only
-        assert truth_known is not None
         extras, truth = extras.flatten(0, 1), truth.flatten(0, 1)
         truth_known = truth_known.flatten(0, 1)
         if self.decoder is not None:
@@ -227,62 +226,34 @@ class AutoregressiveModule(nn.Module):
             ]
             mean = masked_mean(torch.stack(each, dim=1), truth_known)
             return mean.view(len(inputs), -1).mean(1)
-        before = slice(0, inputs.shape[1] - truth.shape[1])
-        context, hidden = self.encoder.advance(inputs[:, before], hidden)
-        free = self.free_run(begin_at(state, hidden), extras, truth)
-        free_loss = FREE_RUN * masked_mean(free, truth_known)
-        parts = (inputs, scaled, targets, known, *units)
-        if self.training:
-            losses = self.loss_of(context, *(part[:, before] for part in parts))
-            return losses + FREE_EVERY * free_loss
-        rest, _ = self.encoder.advance(inputs[:, before.stop :], hidden)
-        return self.loss_of(torch.cat([context, rest], dim=1), *parts) + free_loss
-
-    def loss_of(
-        self,
-        outputs: Tensor,
-        inputs: Tensor,
-        scaled: Tensor,
-        targets: Tensor,
-        known: Tensor,
-        *units: Tensor,
-    ) -> Tensor:
-        """Mean loss of the steps of each window, each told of what came before it."""
+        n_before = inputs.shape[1] - truth.shape[1]
+        context, hidden = self.encoder.advance(inputs[:, :n_before], hidden)
+        rest, _ = self.encoder.advance(inputs[:, n_before:], hidden)
+        outputs = torch.cat([context, rest], dim=1)
         centre, raw = self.read(outputs, scaled, self.extras_of(inputs))
         losses = self.distribution.loss(centre, raw, targets, *units)
-        return masked_mean(losses, known)
+        free = self.free_run(begin_at(state, hidden), extras, truth)
+        return masked_mean(losses, known) + FREE_RUN * masked_mean(free, truth_known)
 
     def free_run(self, begin: State, extras: Tensor, truth: Tensor) -> Tensor:
-        """Loss of each step (n, horizon, n_columns) of a run on own forecasts.
-
-        Forecasts that were fed back are taken as they are, without gradients: what the
-        network learns is to forecast the truth from them. So it can go the way once
-        more, at all steps at once.
-        """
-        with torch.no_grad():
-            inputs, scaled, levels, moves = self.go(begin, extras)
-            base, scale = begin.levels[:, -1:], begin.scale[:, None]
-            goal = ((truth - base) / scale).to(levels.dtype) - levels
-            units = (base / scale + levels, scale) if self.distribution.counts else ()
-        if self.training:
-            outputs, _ = self.encoder.advance(inputs, begin.hidden)
-            centre, raw = self.read(outputs, scaled, extras)
-            moves = self.distribution.point(centre, raw, *units)
-        losses = functional.huber_loss(moves, goal, reduction="none")
+        """Loss of each step (n, horizon, n_columns) of a run on own forecasts."""
+        path = self.go(begin, extras)
+        goal = (truth - begin.levels[:, -1:]) / begin.scale[:, None]
+        losses = functional.huber_loss(path, goal.to(path.dtype), reduction="none")
         return losses.to(extras.dtype)
 
-    def go(self, begin: State, extras: Tensor) -> tuple[Tensor, ...]:
-        """Run freely: inputs, candidates, levels and forecasts, (n, horizon, ...)."""
+    def go(self, begin: State, extras: Tensor) -> Tensor:
+        """Run freely: point forecasts (n, horizon, n_columns) as they are inside."""
         walker, hidden = self.walker(begin), begin.hidden
         found = []
         for extra in extras.unbind(1):
             level, units = walker.slow, self.units(walker)
-            outputs, scaled, inputs, hidden = self.step(walker, extra, hidden)
+            outputs, scaled, _, hidden = self.step(walker, extra, hidden)
             centre, raw = self.read(outputs, scaled, extra)
-            move = self.distribution.point(centre, raw, *units)
-            walker.push(level + move.t())
-            found.append((inputs, scaled, level.t(), move))
-        return tuple(torch.stack(parts, dim=1) for parts in zip(*found, strict=True))
+            new = level + self.distribution.point(centre, raw, *units).t()
+            walker.push(new)
+            found.append(new)
+        return torch.stack(found, dim=-1).permute(1, 2, 0)
 
     def look_far(
         self, outputs: Tensor, begin: State, extras: Tensor, truth: Tensor

@@ -6,6 +6,7 @@ import copy
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -43,8 +44,8 @@ LOSSES |= {"huber", "squared_error", "absolute_error"}
 COUNTS = {"negative_binomial", "poisson"}
 SHARED = {"hidden_size", "num_layers", "dropout", "lr", "lr_schedule", "optimizer"}
 SHARED |= {"weight_decay", "max_grad_norm", "max_epochs", "batch_size"}
-SHARED |= {"early_stopping", "n_iter_no_change", "dtype", "device", "callbacks"}
-SHARED |= {"net_params", "random_state", "verbose"}
+SHARED |= {"early_stopping", "n_iter_no_change", "dtype", "device", "engine"}
+SHARED |= {"callbacks", "net_params", "random_state", "verbose"}
 _COUNT = Interval(Integral, 1, None, closed="left")
 
 
@@ -117,6 +118,7 @@ class BaseRecurrentForecaster(BaseForecaster):
         n_iter_no_change: int = 10,
         dtype: str = "float32",
         device: str = "auto",
+        engine: str = "auto",
         callbacks: Any = None,
         net_params: dict[str, Any] | None = None,
         random_state: Any = None,
@@ -145,6 +147,7 @@ class BaseRecurrentForecaster(BaseForecaster):
         self.n_iter_no_change = n_iter_no_change
         self.dtype = dtype
         self.device = device
+        self.engine = engine
         self.callbacks = callbacks
         self.net_params = net_params
         self.random_state = random_state
@@ -291,10 +294,10 @@ class BaseRecurrentForecaster(BaseForecaster):
         return pd.DataFrame(values, index=index, columns=self._columns)
 
     def _predict_quantiles(self, fh: Any, X: Any, alpha: list[float]) -> pd.DataFrame:
-        def quantiles(draws: NDArray[np.float64]) -> NDArray[np.float64]:
-            return quantiles_of(draws, np.array(alpha))
+        from skrnn.forecasting._network import quantiles_of
 
-        values, index = self._forecast(fh, X, self.num_samples, quantiles)
+        reduce = partial(quantiles_of, alpha=np.array(alpha))
+        values, index = self._forecast(fh, X, self.num_samples, reduce)
         columns = self._get_columns(method="predict_quantiles", alpha=alpha)
         return pd.DataFrame(values.reshape(len(index), -1), index, columns)
 
@@ -404,6 +407,7 @@ class BaseRecurrentForecaster(BaseForecaster):
             "num_layers": int(self.num_layers),
             "dropout": float(self.dropout),
             "dtype": self.dtype,
+            "engine": self.engine,
         }
         past = list(range(n_extras - self.exogenous_.n_past, n_extras))
         frequency, _ = frequency_of(series[0].index)
@@ -418,8 +422,8 @@ class BaseRecurrentForecaster(BaseForecaster):
         lr: float,
         validate: bool,
     ) -> Any:
-        from skrnn._training import Settings
-        from skrnn.forecasting._learning import train
+        from skrnn._settings import Settings
+        from skrnn.forecasting._learning import own_loss, train
         from skrnn.forecasting._network import History
 
         settings = Settings(
@@ -527,24 +531,3 @@ class BaseRecurrentForecaster(BaseForecaster):
             {**quick, "loss": "huber", "sp": (3, 5), "log": False, "horizon": 2},
             {**quick, "strategy": "direct", "loss": "normal", "horizon": 3},
         ]
-
-
-def quantiles_of(
-    draws: NDArray[np.float64], alpha: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Do what ``np.quantile`` does over axis 1, but sort rows, in which numpy is fast.
-
-    Draws (n, n_paths, n_columns) become (n, n_columns, n_levels).
-    """
-    ordered = np.sort(np.ascontiguousarray(np.moveaxis(draws, 1, -1)), axis=-1)
-    last = ordered.shape[-1] - 1
-    below = np.minimum((alpha * last).astype(np.int64), last - 1)
-    low, high = ordered[..., below], ordered[..., below + 1]
-    found = low + (alpha * last - below) * (high - low)
-    missing = np.isnan(ordered[..., -1:])  # they come last
-    return np.where(missing, np.nan, found)
-
-
-def own_loss(outputs: Any, targets: Any) -> Any:
-    """Take what the module gives, which is the loss of each window."""
-    return outputs

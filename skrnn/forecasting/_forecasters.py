@@ -90,6 +90,10 @@ class RNNForecaster(BaseRecurrentForecaster):
     device : str, default="auto"
         Where to train and predict: "cpu", "cuda", "cuda:1", or "auto", which is "cuda"
         if there is one and else "cpu".
+    engine : {"auto", "torch", "native"}, default="auto"
+        What computes the layers: torch's modules, the compiled ones of this package,
+        which need a CPU, or those where they can and torch's elsewhere. Results are the
+        same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the forecaster: loggers, checkpoints, schedules (with
         ``lr_schedule="constant"``).
@@ -265,6 +269,10 @@ class LSTMForecaster(BaseRecurrentForecaster):
     device : str, default="auto"
         Where to train and predict: "cpu", "cuda", "cuda:1", or "auto", which is "cuda"
         if there is one and else "cpu".
+    engine : {"auto", "torch", "native"}, default="auto"
+        What computes the layers: torch's modules, the compiled ones of this package,
+        which need a CPU, or those where they can and torch's elsewhere. Results are the
+        same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the forecaster: loggers, checkpoints, schedules (with
         ``lr_schedule="constant"``).
@@ -441,6 +449,10 @@ class GRUForecaster(BaseRecurrentForecaster):
     device : str, default="auto"
         Where to train and predict: "cpu", "cuda", "cuda:1", or "auto", which is "cuda"
         if there is one and else "cpu".
+    engine : {"auto", "torch", "native"}, default="auto"
+        What computes the layers: torch's modules, the compiled ones of this package,
+        which need a CPU, or those where they can and torch's elsewhere. Results are the
+        same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the forecaster: loggers, checkpoints, schedules (with
         ``lr_schedule="constant"``).

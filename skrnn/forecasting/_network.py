@@ -26,7 +26,7 @@ from skrnn.forecasting._windows import (
 )
 
 __all__ = ["History", "Network", "Standing", "describe_history", "draw_uniforms"]
-__all__ += ["look_back", "read_on", "walk"]
+__all__ += ["look_back", "quantiles_of", "read_on", "walk"]
 
 Array = NDArray[np.float64]
 COUNTS = ("poisson", "negative_binomial")
@@ -330,3 +330,19 @@ def look_back(
                 found.append(reduce(outside))
             results.append(np.concatenate(found))
     return results
+
+
+def quantiles_of(
+    draws: NDArray[np.float64], alpha: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Do what ``np.quantile`` does over axis 1, but sort rows, in which numpy is fast.
+
+    Draws (n, n_paths, n_columns) become (n, n_columns, n_levels).
+    """
+    ordered = np.sort(np.ascontiguousarray(np.moveaxis(draws, 1, -1)), axis=-1)
+    last = ordered.shape[-1] - 1
+    below = np.minimum((alpha * last).astype(np.int64), last - 1)
+    low, high = ordered[..., below], ordered[..., below + 1]
+    found = low + (alpha * last - below) * (high - low)
+    missing = np.isnan(ordered[..., -1:])  # they come last
+    return np.where(missing, np.nan, found)

@@ -81,7 +81,7 @@ class Walker:
         past = (state.values - self.base[:, None]) / self.scale[:, None]
         away = (state.values[:, 1:] - state.levels[:, :-1]) / self.scale[:, None]
         self.values = list(self._inside(past).unbind(0))
-        # how far each value was from the level before it, which is what a step forecasts
+        # how far each value was from the level before it: what a step forecasts
         self.moves = list(self._inside(away).unbind(0))
         means = torch.stack([state.fast - self.base, 0.0 * self.base, state.trend], 1)
         self.means = self._inside(means / self.scale[:, None])  # fast, slow, trend
@@ -130,7 +130,7 @@ class Walker:
         return torch.stack(found, dim=1).permute(2, 0, 1)
 
     def inputs(self, scaled: Tensor, extra: Tensor) -> Tensor:
-        """What the encoder reads at the coming step, (n, n_inputs)."""
+        """Give what the encoder reads at the coming step, (n, n_inputs)."""
         numbers = squash(scaled).flatten(1)
         parts = [numbers, self.constant, age(self.n_seen), extra]
         return torch.cat(parts, dim=1).to(extra.dtype)
@@ -156,6 +156,6 @@ class Walker:
         return self.base + self.scale * values.t()
 
     def units(self) -> tuple[Tensor, Tensor]:
-        """The level now in units of the scale, and the scale, as heads ask for them."""
+        """Give the level now in units of the scale, and the scale, for heads."""
         origin = self.base / self.scale + self.slow.t()
         return origin.to(self.dtype), self.scale.to(self.dtype)

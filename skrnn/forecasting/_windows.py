@@ -108,10 +108,10 @@ class StepTable:
         rows = steps.flatten().to(self.inputs.device)
         inputs = self.inputs.index_select(0, rows).view(len(ends), n_steps, -1)
         about = self.about.index_select(0, rows).view(len(ends), n_steps, -1)
-        scaled, targets, origin, scale, known = about.split(self.widths, dim=-1)
+        scaled, targets, origin, scale, known = torch.split(about, self.widths, dim=-1)
         return {
             "inputs": inputs,
-            "scaled": scaled.unflatten(-1, self.shape),
+            "scaled": scaled.view(*scaled.shape[:-1], *self.shape),
             "targets": targets,
             "known": known > 0,
             "origin": origin,
@@ -165,8 +165,7 @@ class WindowDataset(torch.utils.data.Dataset[Any]):
     """Windows that end at given places, drawn at random or all in order.
 
     ``ends`` are places in the table just after a window's last step, ``series`` says to
-    which series each belongs, and ``lengths`` how many steps it may have. One batch
-    in ``anchored_every`` of those that are drawn has anchors, from the first on.
+    which series each belongs, and ``lengths`` how many steps it may have.
     """
 
     def __init__(
@@ -178,12 +177,10 @@ class WindowDataset(torch.utils.data.Dataset[Any]):
         horizon: int,
         n_batches: int | None = None,
         n_anchors: int = 1,
-        anchored_every: int = 1,
     ) -> None:
         self.table, self.ends, self.series = table, ends, series
         self.lengths, self.horizon, self.n_batches = lengths, horizon, n_batches
-        self.n_anchors, self.anchored_every = n_anchors, anchored_every
-        self.n_drawn = 0  # batches
+        self.n_anchors = n_anchors
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -194,23 +191,15 @@ class WindowDataset(torch.utils.data.Dataset[Any]):
         """Make what gives the batches of one epoch."""
         return WindowIterator(self, batch_size, generator)
 
-    def batch(self, rows: NDArray[np.int64], anchored: bool = True) -> Any:
+    def batch(self, rows: NDArray[np.int64]) -> Any:
         """Gather some windows, as long as the shortest of them: (inputs, targets)."""
         n_steps = int(self.lengths[rows].min())
         ends, series = self.ends[rows], self.series[rows]
         inputs = self.table.windows(ends, n_steps)
-        if anchored:
-            inputs |= self.table.anchored(
-                ends, series, n_steps, self.horizon, self.n_anchors
-            )
-        ones = torch.ones(len(rows), device=self.table.inputs.device)
-        return {**inputs, "weights": ones}, ones
-
-    def draw(self, rows: NDArray[np.int64]) -> Any:
-        """Gather windows to train on; only some batches come with anchors."""
-        anchored = self.n_drawn % self.anchored_every == 0
-        self.n_drawn += 1
-        return self.batch(rows, anchored)
+        inputs |= self.table.anchored(
+            ends, series, n_steps, self.horizon, self.n_anchors
+        )
+        return inputs, torch.ones(len(rows), device=self.table.inputs.device)
 
 
 class WindowIterator:
@@ -250,4 +239,4 @@ class WindowIterator:
         rows = rows[np.argsort(self.dataset.lengths[rows], kind="stable")]
         batches = np.array_split(rows, self.n_batches)
         for place in self.generator.permutation(len(batches)):
-            yield self.dataset.draw(batches[place])
+            yield self.dataset.batch(batches[place])

@@ -44,6 +44,7 @@ class BaseRecurrentPanelClassifier(RecurrentPanel, BaseClassifier):
         missing: str = "mask",
         dtype: str = "float32",
         device: str = "auto",
+        engine: str = "auto",
         callbacks: Any = None,
         net_params: dict[str, Any] | None = None,
         random_state: Any = None,
@@ -69,6 +70,7 @@ class BaseRecurrentPanelClassifier(RecurrentPanel, BaseClassifier):
         self.missing = missing
         self.dtype = dtype
         self.device = device
+        self.engine = engine
         self.callbacks = callbacks
         self.net_params = net_params
         self.random_state = random_state
@@ -145,6 +147,10 @@ class RNNClassifier(BaseRecurrentPanelClassifier):
     device : str, default="auto"
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
         "cuda" if there is one and else "cpu".
+    engine : {"auto", "torch", "native"}, default="auto"
+        What computes the layers: torch's modules, the compiled ones of this package,
+        which need a CPU, or those where they can and torch's elsewhere. Results are the
+        same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules (with
         ``lr_schedule="constant"``). They see targets as the network does: scaled, or
@@ -278,6 +284,10 @@ class LSTMClassifier(BaseRecurrentPanelClassifier):
     device : str, default="auto"
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
         "cuda" if there is one and else "cpu".
+    engine : {"auto", "torch", "native"}, default="auto"
+        What computes the layers: torch's modules, the compiled ones of this package,
+        which need a CPU, or those where they can and torch's elsewhere. Results are the
+        same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules (with
         ``lr_schedule="constant"``). They see targets as the network does: scaled, or
@@ -412,6 +422,10 @@ class GRUClassifier(BaseRecurrentPanelClassifier):
     device : str, default="auto"
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
         "cuda" if there is one and else "cpu".
+    engine : {"auto", "torch", "native"}, default="auto"
+        What computes the layers: torch's modules, the compiled ones of this package,
+        which need a CPU, or those where they can and torch's elsewhere. Results are the
+        same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules (with
         ``lr_schedule="constant"``). They see targets as the network does: scaled, or

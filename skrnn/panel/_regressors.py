@@ -42,6 +42,7 @@ class BaseRecurrentPanelRegressor(RecurrentPanel, BaseRegressor):
         missing: str = "mask",
         dtype: str = "float32",
         device: str = "auto",
+        engine: str = "auto",
         callbacks: Any = None,
         net_params: dict[str, Any] | None = None,
         random_state: Any = None,
@@ -66,6 +67,7 @@ class BaseRecurrentPanelRegressor(RecurrentPanel, BaseRegressor):
         self.missing = missing
         self.dtype = dtype
         self.device = device
+        self.engine = engine
         self.callbacks = callbacks
         self.net_params = net_params
         self.random_state = random_state
@@ -136,6 +138,10 @@ class RNNRegressor(BaseRecurrentPanelRegressor):
     device : str, default="auto"
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
         "cuda" if there is one and else "cpu".
+    engine : {"auto", "torch", "native"}, default="auto"
+        What computes the layers: torch's modules, the compiled ones of this package,
+        which need a CPU, or those where they can and torch's elsewhere. Results are the
+        same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules (with
         ``lr_schedule="constant"``). They see targets as the network does: scaled, or
@@ -270,6 +276,10 @@ class LSTMRegressor(BaseRecurrentPanelRegressor):
     device : str, default="auto"
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
         "cuda" if there is one and else "cpu".
+    engine : {"auto", "torch", "native"}, default="auto"
+        What computes the layers: torch's modules, the compiled ones of this package,
+        which need a CPU, or those where they can and torch's elsewhere. Results are the
+        same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules (with
         ``lr_schedule="constant"``). They see targets as the network does: scaled, or
@@ -405,6 +415,10 @@ class GRURegressor(BaseRecurrentPanelRegressor):
     device : str, default="auto"
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
         "cuda" if there is one and else "cpu".
+    engine : {"auto", "torch", "native"}, default="auto"
+        What computes the layers: torch's modules, the compiled ones of this package,
+        which need a CPU, or those where they can and torch's elsewhere. Results are the
+        same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules (with
         ``lr_schedule="constant"``). They see targets as the network does: scaled, or

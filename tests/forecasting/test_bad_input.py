@@ -788,6 +788,7 @@ WRONG = {
     "n_iter_no_change": 0,
     "dtype": "float16",
     "device": 0,
+    "engine": "c",
     "callbacks": "print",
     "net_params": ["lr"],
     "random_state": -1,

@@ -141,6 +141,7 @@ def test_every_parameter_reaches_the_scikit_learn_class(name):
         "missing": "error",
         "dtype": "float64",
         "device": "cpu",
+        "engine": "torch",
         "callbacks": [],
         "net_params": {"optimizer__betas": (0.8, 0.9)},
         "random_state": 3,

@@ -1,0 +1,46 @@
+"""How to train, and how training may end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+
+__all__ = ["DivergenceError", "Kind", "NonFiniteError", "Settings"]
+__all__ += ["StopTraining"]
+
+Kind = Literal["numbers", "classes", "labels"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train, in the words of the estimators."""
+
+    loss: Any
+    optimizer: Any
+    lr: float
+    lr_schedule: str
+    weight_decay: float
+    max_grad_norm: float | None
+    max_epochs: int
+    batch_size: int
+    device: torch.device
+    verbose: int
+    callbacks: Any
+    net_params: dict[str, Any] | None
+    kind: Kind = "numbers"  # what the targets are
+    patience: int | None = None  # epochs; None never stops early
+    seeds: list[int] = field(default_factory=list)  # weights, dropout, shuffling
+
+
+class StopTraining(Exception):  # no error: early stopping is done
+    """An EarlyStopping callback has seen enough; raised inside the loop only."""
+
+
+class NonFiniteError(ArithmeticError):
+    """The loss is NaN or infinite; raised inside the loop only."""
+
+
+class DivergenceError(ValueError):
+    """Training diverged before any epoch ended well."""

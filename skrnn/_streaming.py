@@ -1,0 +1,250 @@
+"""A fitted network one step at a time, on the CPU: state in, state out."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from skrnn._layers import cell_of, is_native, weights_of
+from skrnn._modules import SequenceModule
+from skrnn._native import PackedLayer, Weights
+
+__all__ = ["Stepper", "StreamState", "stepper_of"]
+
+Array = NDArray[Any]
+
+
+class StreamState(NamedTuple):
+    """Where sequences stand: plain arrays, which ``step`` leaves as they are."""
+
+    hidden: Array  # (num_layers, 1 or 2, n, hidden_size): outputs, and LSTM's memory
+    pooled: tuple[Array, ...]  # what the pooling keeps of the steps read
+    filled: Array | None  # (n, n_features), the last values, with missing="mask"
+    n_steps: int  # steps read
+
+
+class Stepper:
+    """The weights of a module, as numpy arrays and packed for the compiled layers."""
+
+    def __init__(self, module: SequenceModule) -> None:
+        if module.encoder.backward_layers is not None:
+            raise ValueError(
+                "A bidirectional network reads each sequence from its end, too, and "
+                "cannot go step by step: fit with bidirectional=False."
+            )
+        self.owners = [  # where weights are, to notice any change
+            (part._parameters, name, weight, weight._version, weight.detach().clone())
+            for part in module.modules()
+            for name, weight in part._parameters.items()
+            if weight is not None
+        ]
+        self.pooling = module.pooling
+        layers = list(module.encoder.forward_layers)
+        self.cell = cell_of(layers[0])  # type: ignore[arg-type]  # torch says Module
+        weights = [cpu_weights(layer) for layer in layers]
+        self.dtype = to_numpy(weights[0].w_hh).dtype
+        self.size = module.encoder.hidden_size
+        like = weights[0].w_hh
+        self.native = None
+        if is_native(module.encoder.engine, layers[0], like):  # type: ignore[arg-type]
+            self.native = [PackedLayer(self.cell, each) for each in weights]
+        self.layers = [
+            (*(to_numpy(w).T.copy() for w in each[:2]), *map(to_numpy, each[2:]))
+            for each in weights
+        ]
+        self.head, self.bias = linear(module.head)
+        self.attention = None
+        if module.attention is not None:
+            self.attention = linear(module.attention[0]), linear(module.attention[2])
+
+        state = self.initial_state(1)
+        n_parts = state.hidden.shape[1]
+        n_pooled = len(state.pooled)
+        self.form = (len(self.layers), n_parts, self.size, n_pooled, self.dtype)
+
+    def is_current(self) -> bool:
+        """Whether the module still has its weights, as far as torch counts changes.
+
+        A fused optimiser and an edit of ``weight.data`` are not counted.
+        """
+        return all(
+            owner[name] is weight and weight._version == version
+            for owner, name, weight, version, _ in self.owners
+        )
+
+    def is_same(self) -> bool:
+        """Whether no weight has changed in any way."""
+        return self.is_current() and all(
+            torch.equal(weight, copy) for _, _, weight, _, copy in self.owners
+        )
+
+    def initial_state(self, n_sequences: int) -> StreamState:
+        """Where ``n_sequences`` sequences begin."""
+        n_parts = 2 if self.cell == "lstm" else 1
+        shape = (len(self.layers), n_parts, n_sequences, self.size)
+        zeros = np.zeros((n_sequences, self.size), self.dtype)
+        lowest = np.full_like(zeros, -np.inf)
+        column = np.zeros((n_sequences, 1), self.dtype)
+        pooled = {
+            "last": (),
+            "mean": (zeros,),
+            "max": (lowest,),
+            "concat": (zeros, lowest),
+            "attention": (column - np.inf, column, zeros),
+        }[self.pooling]
+        return StreamState(np.zeros(shape, self.dtype), pooled, None, 0)
+
+    def check_state(self, state: StreamState) -> None:
+        """Refuse what is no state of this network."""
+        if not isinstance(state, StreamState):
+            raise TypeError(
+                f"state is a {type(state).__name__}, expected what initial_state or "
+                "the last step gave."
+            )
+        n_layers, n_parts, _, size = state.hidden.shape
+        found = (n_layers, n_parts, size, len(state.pooled), state.hidden.dtype)
+        if found != self.form:
+            raise ValueError(
+                "state is of another network: it holds (layers, arrays per layer, "
+                f"hidden_size, arrays of the pooling, dtype) {found}, expected "
+                f"{self.form}. Begin with initial_state()."
+            )
+
+    def read(self, x: Array, state: StreamState) -> tuple[Array, StreamState]:
+        """Read one step (n, n_features): outputs of the head, and the new state."""
+        hidden = self.advance(x, state.hidden)
+        n_steps = state.n_steps + 1
+        embedding, pooled = self.pool(hidden[-1, 0], state.pooled, n_steps)
+        outputs = embedding @ self.head + self.bias
+        return outputs, StreamState(hidden, pooled, state.filled, n_steps)
+
+    def advance(self, x: Array, hidden: Array) -> Array:
+        """Read one step (n, n_features) by all layers: their new state."""
+        if self.native is None:
+            after = []
+            for layer, before in zip(self.layers, hidden, strict=True):
+                after.append(np.stack(CELLS[self.cell](layer, x, *before)))
+                x = after[-1][0]
+            return np.stack(after)
+        x, hidden = np.ascontiguousarray(x), np.ascontiguousarray(hidden)
+        new = np.empty_like(hidden)
+        read, before_all, after_all = map(address, (x, hidden, new))
+        n_bytes = new.nbytes // len(new)
+        for packed in self.native:
+            packed.read(len(x), read, before_all, after_all)
+            read = after_all
+            before_all, after_all = before_all + n_bytes, after_all + n_bytes
+        return new
+
+    def pool(
+        self, output: Array, kept: tuple[Array, ...], n_steps: int
+    ) -> tuple[Array, tuple[Array, ...]]:
+        """Embed the steps read so far; give what the next step needs."""
+        if self.pooling == "last":
+            return output, kept
+        if self.attention is not None:
+            return self.attend(output, *kept)
+        if self.pooling == "mean":
+            total = kept[0] + output
+            return total / n_steps, (total,)
+        largest = np.maximum(kept[-1], output)
+        if self.pooling == "max":
+            return largest, (largest,)
+        total = kept[0] + output
+        parts = [output, total / n_steps, largest]
+        return np.concatenate(parts, axis=1), (total, largest)
+
+    def attend(
+        self, output: Array, highest: Array, weight: Array, total: Array
+    ) -> tuple[Array, tuple[Array, ...]]:
+        """Weighted mean by a running softmax (Milakov & Gimelshein, 2018)."""
+        assert self.attention is not None  # narrows the type only
+        (inner, bias), (outer, _) = self.attention
+        score = np.tanh(output @ inner + bias) @ outer
+        higher = np.maximum(highest, score)
+        old, new = np.exp(highest - higher), np.exp(score - higher)
+        weight, total = weight * old + new, total * old + new * output
+        return total / weight, (higher, weight, total)
+
+
+_steppers: WeakKeyDictionary[Any, Stepper] = WeakKeyDictionary()
+
+
+def stepper_of(net: Any, begin: bool = False) -> Stepper:
+    """Keep one stepper for each net, made anew when its weights changed.
+
+    Where sequences ``begin``, all weights are compared; for each step that would take
+    longer than the step.
+    """
+    stepper = _steppers.get(net)
+    if stepper is None or not (stepper.is_same() if begin else stepper.is_current()):
+        stepper = _steppers[net] = Stepper(net.sequence_module)
+    return stepper
+
+
+def to_numpy(tensor: Tensor) -> Array:
+    """See the numbers of a tensor as an array."""
+    array: Array = tensor.detach().cpu().numpy()
+    return array
+
+
+def cpu_weights(layer: Any) -> Weights:
+    """Copy the weights of a layer, so that no later change reaches them."""
+    return Weights(*(weight.detach().cpu().clone() for weight in weights_of(layer)))
+
+
+def linear(layer: Any) -> tuple[Array, Array | float]:
+    """Weights (n_inputs, n_outputs) and bias of a linear layer."""
+    assert isinstance(layer, nn.Linear)  # narrows the type only
+    bias: Tensor | None = layer.bias
+    weight = to_numpy(layer.weight).T.copy()
+    return weight, 0.0 if bias is None else to_numpy(bias).copy()
+
+
+def address(array: Array) -> int:
+    """Where the numbers of a contiguous array lie."""
+    place: int = array.__array_interface__["data"][0]
+    return place
+
+
+# --- the cells in numpy, where there are no compiled layers ---------------------------
+
+
+def sigmoid(x: Array) -> Array:
+    """Logistic function; does not overflow."""
+    result: Array = 0.5 + 0.5 * np.tanh(0.5 * x)
+    return result
+
+
+def step_rnn(layer: Any, x: Array, h: Array) -> tuple[Array, ...]:
+    """Elman (1990)."""
+    w_ih, w_hh, b_ih, b_hh = layer
+    return (np.tanh(x @ w_ih + h @ w_hh + (b_ih + b_hh)),)
+
+
+def step_lstm(layer: Any, x: Array, h: Array, c: Array) -> tuple[Array, ...]:
+    """Hochreiter & Schmidhuber (1997), with a forget gate (Gers et al., 2000)."""
+    w_ih, w_hh, b_ih, b_hh = layer
+    gates = x @ w_ih + h @ w_hh + (b_ih + b_hh)
+    read, forget, new, write = np.split(gates, 4, axis=1)
+    c = sigmoid(forget) * c + sigmoid(read) * np.tanh(new)
+    return sigmoid(write) * np.tanh(c), c
+
+
+def step_gru(layer: Any, x: Array, h: Array) -> tuple[Array, ...]:
+    """Cho et al. (2014), in the form that cuDNN and torch compute."""
+    w_ih, w_hh, b_ih, b_hh = layer
+    size = h.shape[1]
+    from_x, from_h = x @ w_ih + b_ih, h @ w_hh + b_hh
+    gates = sigmoid(from_x[:, : 2 * size] + from_h[:, : 2 * size])
+    reset, update = gates[:, :size], gates[:, size:]
+    new = np.tanh(from_x[:, 2 * size :] + reset * from_h[:, 2 * size :])
+    return (new + update * (h - new),)
+
+
+CELLS: Any = {"rnn": step_rnn, "lstm": step_lstm, "gru": step_gru}

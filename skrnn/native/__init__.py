@@ -1,0 +1,1 @@
+"""The recurrent layers in C, and what compiles them."""
