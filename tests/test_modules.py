@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from skrnn import _layers
 from skrnn._devices import one_thread
-from skrnn._layers import LAYERS, reverse
+from skrnn._layers import reverse
 from skrnn._modules import (
     Dropout,
     SequenceModule,
@@ -28,7 +28,8 @@ from skrnn._modules import (
 )
 
 HAS_LIBRARY = _layers.is_available()
-CELLS = ["rnn", "lstm", "gru"]
+LAYERS: dict[str, Any] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+CELLS = list(LAYERS)
 POOLINGS = ["last", "mean", "max", "concat", "attention"]
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 LENGTHS = [4, 1, 6, 2]
