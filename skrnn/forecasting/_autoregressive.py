@@ -197,22 +197,28 @@ class AutoregressiveModule(nn.Module):
         known: Tensor,
         origin: Tensor,
         scale: Tensor,
-        anchors: Tensor,
-        state: dict[str, Tensor],
-        extras: Tensor,
-        truth: Tensor,
-        truth_known: Tensor,
+        anchors: Tensor | None = None,
+        state: dict[str, Tensor] | None = None,
+        extras: Tensor | None = None,
+        truth: Tensor | None = None,
+        truth_known: Tensor | None = None,
+        stands_for: int = 1,
     ) -> Tensor:
         """Loss of each window (n,).
 
         Steps are (n, n_steps, ...). From each of the ``anchors`` (n, n_anchors), steps
         of the window, the next values are forecast: ``truth`` (n, n_anchors, horizon,
         n_columns) with the ``extras`` and ``state`` that belong to it. One step at a
-        time, the loss is that of all steps and of a free run from the only anchor;
-        directly, that of all values ahead of all anchors.
+        time, the loss is that of all steps and of a free run from the only anchor,
+        which ``stands_for`` those of batches without an anchor; directly, that of all
+        values ahead of all anchors.
         """
         units = (origin / scale, scale) if self.distribution.counts else ()
         hidden = self.encoder.initial_state(len(inputs))
+        if anchors is None or state is None or extras is None or truth is None:
+            outputs, _ = self.encoder.advance(inputs, hidden)
+            return self.loss_of(outputs, inputs, scaled, targets, known, *units)
+        assert truth_known is not None  # narrows the type only
         extras, truth = extras.flatten(0, 1), truth.flatten(0, 1)
         truth_known = truth_known.flatten(0, 1)
         if self.decoder is not None:
@@ -230,10 +236,23 @@ class AutoregressiveModule(nn.Module):
         context, hidden = self.encoder.advance(inputs[:, :n_before], hidden)
         rest, _ = self.encoder.advance(inputs[:, n_before:], hidden)
         outputs = torch.cat([context, rest], dim=1)
+        loss = self.loss_of(outputs, inputs, scaled, targets, known, *units)
+        free = self.free_run(begin_at(state, hidden), extras, truth)
+        return loss + FREE_RUN * stands_for * masked_mean(free, truth_known)
+
+    def loss_of(
+        self,
+        outputs: Tensor,
+        inputs: Tensor,
+        scaled: Tensor,
+        targets: Tensor,
+        known: Tensor,
+        *units: Tensor,
+    ) -> Tensor:
+        """Mean loss of the steps of each window, each told of what came before it."""
         centre, raw = self.read(outputs, scaled, self.extras_of(inputs))
         losses = self.distribution.loss(centre, raw, targets, *units)
-        free = self.free_run(begin_at(state, hidden), extras, truth)
-        return masked_mean(losses, known) + FREE_RUN * masked_mean(free, truth_known)
+        return masked_mean(losses, known)
 
     def free_run(self, begin: State, extras: Tensor, truth: Tensor) -> Tensor:
         """Loss of each step (n, horizon, n_columns) of a run on own forecasts."""

@@ -41,6 +41,8 @@ EQUAL = 1.003  # times as large a loss is as good
 ENOUGH = 6  # values to judge by
 FEW = 10  # validation windows, too few to choose an epoch by
 STEADY = 6  # values, before which the scale of a series is not worth learning from
+ENOUGH_RUNS = 300  # free ones in a fit, from which on they are done less often
+MOST_APART = 4  # updates, one of which runs freely
 ANCHORS = 8  # of a window, from which a direct forecast learns
 
 
@@ -61,7 +63,8 @@ def train(network: Network, histories: list[History], settings: Settings) -> Net
     validate = settings.patience is not None
     with plain_torch(device):
         table = StepTable(described, network.lags, device)
-        fitting, validation = cut_windows(network, table, validate)
+        epochs = settings.max_epochs
+        fitting, validation = cut_windows(network, table, validate, epochs)
         if validation is not None and len(validation) < FEW:
             module, net = fit_twice(
                 network, table, fitting, validation, settings, device
@@ -98,7 +101,7 @@ def fit_twice(
     kept = better_of(network, module, judge, settings, device)
     spread = unseen_spread(kept, fitting, validation, seed)
     if kept is module:
-        everything, _ = cut_windows(network, table, validate=False)
+        everything, _ = cut_windows(network, table, False, settings.max_epochs)
         kept, net = fit_guarded(network, everything, None, settings, device)
     kept.spread.fill_(spread)
     return kept, net
@@ -168,7 +171,7 @@ def pinball(truth: Tensor, quantiles: Tensor, levels: Tensor) -> Tensor:
 
 
 def cut_windows(
-    network: Network, table: StepTable, validate: bool = True
+    network: Network, table: StepTable, validate: bool, max_epochs: int
 ) -> tuple[WindowDataset, WindowDataset | None]:
     """Say where windows end: all places, but the last ones validate."""
     horizon, longest = network.horizon, network.context + network.horizon
@@ -181,14 +184,18 @@ def cut_windows(
         parts.append((ends + table.begins[place], np.full(len(ends), place), ends))
     ends, series, steps = (np.concatenate(part) for part in zip(*parts, strict=True))
     n_apart = max(len(table.lengths), int(table.lengths.sum() // longest))
+    n_batches = int(np.clip(3 + 0.09 * n_apart, 3, 30))
+    n_runs = n_batches * max_epochs // ENOUGH_RUNS
+    direct = network.config["n_ahead"] > 1
     fitting = WindowDataset(
         table,
         ends,
         series,
         np.minimum(steps, longest),
         horizon,
-        n_batches=int(np.clip(3 + 0.09 * n_apart, 3, 30)),
-        n_anchors=1 if network.config["n_ahead"] == 1 else ANCHORS,
+        n_batches=n_batches,
+        n_anchors=ANCHORS if direct else 1,
+        free_every=1 if direct else int(np.clip(n_runs, 1, MOST_APART)),
     )
     places = np.flatnonzero(kept)
     if len(places) == 0:

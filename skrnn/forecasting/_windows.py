@@ -165,7 +165,8 @@ class WindowDataset(torch.utils.data.Dataset[Any]):
     """Windows that end at given places, drawn at random or all in order.
 
     ``ends`` are places in the table just after a window's last step, ``series`` says to
-    which series each belongs, and ``lengths`` how many steps it may have.
+    which series each belongs, and ``lengths`` how many steps it may have. One batch
+    in ``free_every`` of those that are drawn runs freely, and stands for the others.
     """
 
     def __init__(
@@ -177,10 +178,11 @@ class WindowDataset(torch.utils.data.Dataset[Any]):
         horizon: int,
         n_batches: int | None = None,
         n_anchors: int = 1,
+        free_every: int = 1,
     ) -> None:
         self.table, self.ends, self.series = table, ends, series
         self.lengths, self.horizon, self.n_batches = lengths, horizon, n_batches
-        self.n_anchors = n_anchors
+        self.n_anchors, self.free_every = n_anchors, free_every
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -191,14 +193,19 @@ class WindowDataset(torch.utils.data.Dataset[Any]):
         """Make what gives the batches of one epoch."""
         return WindowIterator(self, batch_size, generator)
 
-    def batch(self, rows: NDArray[np.int64]) -> Any:
-        """Gather some windows, as long as the shortest of them: (inputs, targets)."""
+    def batch(self, rows: NDArray[np.int64], stands_for: int = 1) -> Any:
+        """Gather some windows, as long as the shortest of them: (inputs, targets).
+
+        With ``stands_for=0`` they have no anchors.
+        """
         n_steps = int(self.lengths[rows].min())
         ends, series = self.ends[rows], self.series[rows]
         inputs = self.table.windows(ends, n_steps)
-        inputs |= self.table.anchored(
-            ends, series, n_steps, self.horizon, self.n_anchors
-        )
+        if stands_for:
+            inputs |= self.table.anchored(
+                ends, series, n_steps, self.horizon, self.n_anchors
+            )
+            inputs["stands_for"] = stands_for
         return inputs, torch.ones(len(rows), device=self.table.inputs.device)
 
 
@@ -217,6 +224,7 @@ class WindowIterator:
     ) -> None:
         self.dataset, self.generator = dataset, generator
         self.batch_size = batch_size
+        self.n_drawn = 0
         at_once = batch_size if generator is not None else max(batch_size, AT_ONCE)
         wanted = -(-len(dataset) // at_once)
         self.n_batches = wanted if generator is None else dataset.n_batches or wanted
@@ -239,4 +247,6 @@ class WindowIterator:
         rows = rows[np.argsort(self.dataset.lengths[rows], kind="stable")]
         batches = np.array_split(rows, self.n_batches)
         for place in self.generator.permutation(len(batches)):
-            yield self.dataset.batch(batches[place])
+            due = self.n_drawn % self.dataset.free_every == 0
+            self.n_drawn += 1
+            yield self.dataset.batch(batches[place], self.dataset.free_every * due)

@@ -120,7 +120,7 @@ def test_windows_stay_within_their_series_and_out_of_what_is_held_out(
     lengths = [max(length, horizon + 2) for length in lengths]
     network = make_network(horizon, context)
     table, _ = make_table(network, make_histories(lengths))
-    fitting, validation = cut_windows(network, table, validate)
+    fitting, validation = cut_windows(network, table, validate, max_epochs=2)
     begins = np.concatenate([[0], np.cumsum(lengths)])
     held_out = np.zeros(len(lengths), dtype=bool)
     if validation is not None:
