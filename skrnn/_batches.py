@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skrnn._devices import check_batch_memory
+from skrnn._devices import check_batch_memory, has_room
 from skrnn._modules import SequenceModule, count_activations
 from skrnn._sequences import is_mapped
 from skrnn._training_set import Selection, TrainingSet
@@ -36,8 +36,8 @@ class StepDataset(torch.utils.data.Dataset[Any]):
     """Sequences where they lie, or all of them on another device than the CPU.
 
     For the CPU, batches are copied out of X itself: there is no second X, and X may be
-    a memory map larger than the memory. Another device keeps all steps, but gets the
-    batches of a memory map one by one.
+    a memory map larger than the memory. Another device keeps all steps if it has room;
+    else, and from a memory map, it gets the batches one by one.
     """
 
     def __init__(self, data: TrainingSet, device: torch.device) -> None:
@@ -124,7 +124,10 @@ class StepDataset(torch.utils.data.Dataset[Any]):
 
 def reads_from_memory(sequences: Selection, device: torch.device) -> bool:
     """Whether the steps stay where they are, and batches go to the device."""
-    return device.type == "cpu" or is_mapped(sequences.whole.values)
+    if device.type == "cpu" or is_mapped(sequences.whole.values):
+        return True
+    n_numbers = int(sequences.lengths.sum()) * sequences.whole.n_features
+    return not has_room(device, n_numbers * sequences.dtype.itemsize)
 
 
 class BatchIterator:

@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["check_batch_memory", "check_memory", "memory_limit", "one_thread"]
+__all__ = ["check_batch_memory", "check_memory", "has_room", "memory_limit"]
+__all__ += ["one_thread"]
 __all__ += ["plain_torch", "resolve_device"]
 
 CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
@@ -115,6 +116,14 @@ def mkl_setter() -> Callable[[int], int]:
             setter: Callable[[int], int] = CDLL(str(path)).MKL_Set_Num_Threads_Local
             return setter
     return lambda n_threads: n_threads
+
+
+def has_room(device: torch.device, n_bytes: int) -> bool:
+    """Whether a GPU can hold so much, and as much again for the work."""
+    if device.type != "cuda":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    return 2 * n_bytes <= free
 
 
 def memory_limit() -> float:

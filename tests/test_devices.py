@@ -10,7 +10,13 @@ from skorch.callbacks import Callback
 from sktime.datasets import load_airline
 
 from skrnn import GRUClassifier, GRURegressor, LSTMRegressor, RNNRegressor
-from skrnn._devices import check_memory, memory_limit, one_thread, resolve_device
+from skrnn._devices import (
+    check_memory,
+    has_room,
+    memory_limit,
+    one_thread,
+    resolve_device,
+)
 from skrnn._modules import SequenceModule, count_activations, count_weights
 from skrnn._training import Net
 from skrnn.datasets import make_adding_problem, make_waves
@@ -191,6 +197,13 @@ def test_a_gpu_forecasts_what_the_cpu_does(loss, strategy):
         expected = on_cpu.predict_quantiles(fh=fh, alpha=[0.1, 0.9])
         np.testing.assert_allclose(found, expected, rtol=1e-6)
     on_cpu.update(y[-3:] + 1, update_params=True)
+
+
+@pytest.mark.parametrize(("free", "fits"), [(2000, True), (1999, False)])
+def test_a_gpu_keeps_what_fits_twice(free, fits, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 10**9))
+    assert has_room(torch.device("cuda"), 1000) == fits
+    assert has_room(CPU, 10**18)
 
 
 class Listener(Callback):
