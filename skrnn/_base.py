@@ -159,7 +159,8 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
     def step(self, x: Any, state: StreamState) -> tuple[NDArray[Any], StreamState]:
         """Read one more step of each sequence, as it comes from a live source.
 
-        Costs the same however long a sequence has become. Runs on the CPU.
+        Costs the same however long a sequence has become. Runs on the CPU. An edit of
+        ``weight.data`` is noticed by the next ``initial_state``, other changes at once.
 
         Parameters
         ----------

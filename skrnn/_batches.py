@@ -101,7 +101,7 @@ class StepDataset(torch.utils.data.Dataset[Any]):
             inside = steps < lengths[:, None]
             where = (self.starts[rows][:, None] + steps) * inside
         x = torch.empty(where.shape + source.shape[1:], dtype=self.dtype)
-        if source.dtype == self.sequences.dtype:
+        if source.dtype == self.sequences.dtype and source.flags.c_contiguous:
             # any mode but the default one writes into x without a copy in between
             source.take(where, axis=0, out=x.numpy(), mode="clip")
         else:

@@ -21,6 +21,7 @@ __all__ += ["read_layer", "reverse"]
 Engine = Literal["auto", "torch", "native"]
 Layer = nn.RNN | nn.LSTM | nn.GRU
 WEIGHTS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+GATES_OF = {"RNN": 1, "LSTM": 4, "GRU": 3}
 FEW_ROWS = 64  # for which GRULoop is faster than torch's layer
 
 
@@ -91,7 +92,7 @@ def read_layer(
 
     With ``pool``, the compiled layers sum the outputs up as they come.
     """
-    if is_native(engine, layers[0], x):
+    if all(is_native(engine, layer, x) for layer in layers):
         found = read_natively(layers, x, None, None, lengths, pool)
         return Outputs(found[0], found[1], *found[3:5])
     outputs, _ = run_torch(layers[0], x, None)
@@ -122,12 +123,31 @@ def is_native(engine: Engine, layer: Layer, x: Tensor) -> bool:
     """Whether the compiled library reads these sequences."""
     return (
         engine != "torch"
+        and type(x) in (Tensor, nn.Parameter)
         and x.device.type == "cpu"
         and x.dtype in (torch.float32, torch.float64)
-        and x.dtype == cast("Tensor", layer.weight_ih_l0).dtype
+        and has_plain_weights(layer, x.dtype)
         and is_available()
         and not in_a_graph()
     )
+
+
+def has_plain_weights(layer: Layer, dtype: torch.dtype) -> bool:
+    """Whether all weights are numbers of this type that lie in memory."""
+    named = layer._parameters
+    rows = GATES_OF[layer.mode.split("_")[0]] * layer.hidden_size
+    shapes = ((rows, layer.input_size), (rows, layer.hidden_size), (rows,), (rows,))
+    for name, shape in zip(WEIGHTS, shapes, strict=True):
+        weight = named.get(name)
+        if (
+            weight is None
+            or type(weight) not in (nn.Parameter, Tensor)
+            or weight.dtype != dtype
+            or weight.device.type != "cpu"
+            or weight.shape != shape
+        ):
+            return False
+    return True
 
 
 def in_a_graph() -> bool:

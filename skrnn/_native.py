@@ -34,6 +34,7 @@ grad_outputs grad_h_n grad_c_n grad_sums grad_maxima grad_x grad_h_0 grad_c_0
 grad_w_ih grad_w_hh grad_b_ih grad_b_hh"""
 SMALL = 2**20  # bytes, below which an allocator reuses memory by itself
 ALIGNMENT = 64  # bytes
+FEW_TASKS = 8  # prepared for numbers of rows
 
 Sizes = tuple[int, ...]
 
@@ -328,6 +329,8 @@ class PackedLayer:
         """
         tasks: dict[Any, Any] = self.local.__dict__
         if n_rows not in tasks:
+            if len(tasks) >= FEW_TASKS:
+                tasks.clear()
             tasks[n_rows] = self.task_for(n_rows)
         task, memory, pointer, _ = tasks[n_rows]
         task.x, task.h_0, task.h_n = x, before, after

@@ -60,6 +60,7 @@ def runner_of(module: SequenceModule) -> Runner:
     if (
         runner is None
         or (runner.module is None) != alone
+        or runner.weights[0].dtype != weights[0].dtype
         or not all(map(torch.equal, runner.weights, weights))
     ):
         copies = [weight.detach().clone() for weight in weights]
@@ -74,7 +75,8 @@ def computes_rows_alone(module: SequenceModule) -> bool:
     """
     layer: Any = module.encoder.forward_layers[0]
     native = is_native(module.encoder.engine, layer, module.head.weight)
-    return native and module.attention is None and not module.training
+    still = not (module.training or module.encoder.dropout.training)
+    return native and module.attention is None and still
 
 
 def make_runner(module: SequenceModule, weights: list[Tensor], alone: bool) -> Runner:

@@ -77,10 +77,12 @@ class Stepper:
             for owner, name, weight, version, _ in self.owners
         )
 
-    def is_same(self) -> bool:
-        """Whether no weight has changed in any way."""
-        return self.is_current() and all(
-            torch.equal(weight, copy) for _, _, weight, _, copy in self.owners
+    def is_same(self, module: SequenceModule) -> bool:
+        """Whether no weight and no part of the module has changed in any way."""
+        now = list(module.parameters())
+        return len(now) == len(self.owners) and all(
+            weight is kept and weight.dtype == copy.dtype and torch.equal(weight, copy)
+            for weight, (_, _, kept, _, copy) in zip(now, self.owners, strict=True)
         )
 
     def initial_state(self, n_sequences: int) -> StreamState:
@@ -182,8 +184,11 @@ def stepper_of(net: Any, begin: bool = False) -> Stepper:
     longer than the step.
     """
     stepper = _steppers.get(net)
-    if stepper is None or not (stepper.is_same() if begin else stepper.is_current()):
-        stepper = _steppers[net] = Stepper(net.sequence_module)
+    if stepper is not None:
+        same = stepper.is_same(net.sequence_module) if begin else stepper.is_current()
+        if same:
+            return stepper
+    stepper = _steppers[net] = Stepper(net.sequence_module)
     return stepper
 
 

@@ -444,9 +444,9 @@ def plain_epoch(epoch: dict[str, Any]) -> dict[str, Any]:
 def load_net(state: dict[str, Any], settings: Settings) -> Net:
     """Make the net that ``dump_net`` described."""
     config = state["config"]
-    module = SequenceModule(**{**config, "dtype": getattr(torch, config["dtype"])})
-    weights = {n: torch.from_numpy(w.copy()) for n, w in state["weights"].items()}
     with plain_torch(settings.device):
+        module = SequenceModule(**{**config, "dtype": getattr(torch, config["dtype"])})
+        weights = {n: torch.from_numpy(w.copy()) for n, w in state["weights"].items()}
         module.to_empty(device=settings.device)
         module.load_state_dict(weights)
         module.eval()

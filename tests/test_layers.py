@@ -107,6 +107,50 @@ def test_other_number_types_are_for_torch(used):
     assert used == ["run_torch"]
 
 
+@pytest.mark.parametrize("name", ["weight_hh_l0", "bias_ih_l0"])
+def test_weights_of_another_type_or_form_are_for_torch(name, used):
+    module = make_module()
+    layer = module.encoder.forward_layers[0]
+    setattr(layer, name, nn.Parameter(getattr(layer, name).double()))
+    with pytest.raises((ValueError, RuntimeError)):
+        module(torch.randn(2, 3, 3))
+    setattr(layer, name, nn.Parameter(torch.ones(3)))
+    with pytest.raises((ValueError, RuntimeError)):
+        module(torch.randn(2, 3, 3))
+    assert set(used) == {"run_torch"}
+
+
+def test_weights_without_numbers_are_for_torch(used):
+    module = make_module().to("meta")
+    with pytest.raises((ValueError, RuntimeError, NotImplementedError)):
+        module(torch.randn(2, 3, 3))
+    assert set(used) == {"run_torch"}
+
+
+def test_predict_follows_a_change_of_precision():
+    X, y = make_adding_problem(20, n_steps=5, random_state=0)
+    model = GRURegressor(**SMALL).fit(X, y)
+    want = model.predict(X)
+    model.module_.double()
+    np.testing.assert_allclose(model.predict(X), want, atol=1e-5)
+
+
+def test_a_pickle_is_read_in_inference_mode():
+    X, y = make_adding_problem(20, n_steps=5, random_state=0)
+    model = GRURegressor(**SMALL).fit(X, y)
+    with torch.inference_mode():
+        copy = pickle.loads(pickle.dumps(model))
+        np.testing.assert_array_equal(copy.predict(X), model.predict(X))
+
+
+def test_a_view_is_learned_from_like_a_copy():
+    X, y = make_adding_problem(60, n_steps=8, random_state=0)
+    wide = np.concatenate([X, X], axis=2).astype(np.float32)
+    one = GRURegressor(**SMALL, batch_size=4).fit(wide[:, :, : X.shape[2]], y)
+    other = GRURegressor(**SMALL, batch_size=4).fit(X.astype(np.float32), y)
+    np.testing.assert_array_equal(one.predict(X), other.predict(X))
+
+
 def test_what_torch_records_is_for_torch(used):
     module, x = make_module("lstm"), torch.randn(2, 3, 3)
     with warnings.catch_warnings():

@@ -132,6 +132,9 @@ def test_new_weights_are_noticed(engine):
     assert_steps_are_batches(model, X)
     model.module_.head.weight.data *= 3  # which torch does not count
     assert_steps_are_batches(model, X)
+    head = torch.nn.Linear(model.module_.head.in_features, 1)
+    model.module_.head = head
+    assert_steps_are_batches(model, X)
     model.partial_fit(X, np.zeros(N))
     assert_steps_are_batches(model, X)
 

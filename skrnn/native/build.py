@@ -30,7 +30,8 @@ OPTIONS += ["-Wno-psabi", "-Wno-unknown-pragmas"]
 def compilers() -> list[str]:
     """Compilers that may be there, the one that built Python first."""
     asked = [os.environ.get("CC"), sysconfig.get_config_var("CC")]
-    names = [name.split()[0] for name in asked if name] + ["gcc", "clang", "cc"]
+    names = [name.split()[0] for name in asked if name and name.strip()]
+    names += ["gcc", "clang", "cc"]
     return [name for name in dict.fromkeys(names) if shutil.which(name)]
 
 
@@ -51,14 +52,23 @@ def compile_layers(folder: Path) -> Path | None:
             made = Path(scratch) / target.name
             command = [compiler, *options, "-o", str(made), str(SOURCE)]
             run = subprocess.run(command, capture_output=True, text=True, check=False)
-            if run.returncode == 0:
-                whole = target.with_name(target.name + ".new")
-                shutil.copyfile(made, whole)
-                os.replace(whole, target)  # never half a library
+            if run.returncode == 0 and keep(made, target):
                 return target
             print(f"{' '.join(command)}\n{run.stderr}", file=sys.stderr)
     print("skrnn is built without its compiled layers: no compiler", file=sys.stderr)
     return None
+
+
+def keep(made: Path, target: Path) -> bool:
+    """Put a library where it belongs, never half of it; say if that cannot be done."""
+    whole = target.with_name(target.name + ".new")
+    try:
+        shutil.copyfile(made, whole)
+        os.replace(whole, target)
+    except OSError as error:
+        print(f"{target} cannot be written: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 class CustomBuildHook(BuildHookInterface):
