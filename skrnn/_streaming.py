@@ -91,13 +91,14 @@ class Stepper:
         shape = (len(self.layers), n_parts, n_sequences, self.size)
         zeros = np.zeros((n_sequences, self.size), self.dtype)
         lowest = np.full_like(zeros, -np.inf)
-        column = np.zeros((n_sequences, 1), self.dtype)
+        column = np.zeros((n_sequences, 1))
+        totals = np.zeros((n_sequences, self.size))  # double: a stream may be long
         pooled = {
             "last": (),
-            "mean": (zeros,),
+            "mean": (totals,),
             "max": (lowest,),
-            "concat": (zeros, lowest),
-            "attention": (column - np.inf, column, zeros),
+            "concat": (totals, lowest),
+            "attention": (column - np.inf, column, totals),
         }[self.pooling]
         return StreamState(np.zeros(shape, self.dtype), pooled, None, 0)
 
@@ -122,7 +123,7 @@ class Stepper:
         hidden = self.advance(x, state.hidden)
         n_steps = state.n_steps + 1
         embedding, pooled = self.pool(hidden[-1, 0], state.pooled, n_steps)
-        outputs = embedding @ self.head + self.bias
+        outputs = embedding.astype(self.dtype, copy=False) @ self.head + self.bias
         return outputs, StreamState(hidden, pooled, state.filled, n_steps)
 
     def advance(self, x: Array, hidden: Array) -> Array:

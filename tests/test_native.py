@@ -218,6 +218,16 @@ def test_huge_infinite_and_missing_inputs_do_what_they_do_in_torch(cell):
 
 
 @needs_library
+def test_long_sums_are_precise():
+    (layer,) = make_layers("rnn", 1, 3, dtype=torch.float32)
+    x = torch.zeros(1, 200_000, 1)
+    with torch.no_grad():
+        read = run_forward("rnn", [weights_of(layer)], x, pool=True)
+        want = read.outputs.double().sum(dim=1)
+    torch.testing.assert_close(read.sums.double(), want, rtol=1e-6, atol=0)
+
+
+@needs_library
 @all_cells
 @both_types
 def test_an_answer_does_not_depend_on_its_company_to_the_bit(cell, dtype):

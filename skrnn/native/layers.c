@@ -193,7 +193,7 @@ void skrnn_sizes(const Task *t, int64_t *bytes) {
     int64_t order = round_up(SCRATCH_ROWS(t) * 8, 64);
     bytes[0] = width * (blocks + gates * (t->n_inputs + t->n_hidden));
     bytes[1] = t->n_rows * t->n_steps * kept_of(t->cell) * width;
-    bytes[2] = order + 6 * TILE * width;
+    bytes[2] = order + 7 * TILE * width;
     bytes[3] = order + 5 * TILE * width + TILE * inputs /* states, gradient of x */
                + (CHUNK + TILE) * (blocks * width + width + inputs) /* steps */
                + gates * units * (width + inputs)                   /* weights */
@@ -455,9 +455,13 @@ INLINE void NAME(step)(const int cell, const int rows, const Task *t,
         NAME(store_some)(outputs[r] + j, result, H - j);
         if (pooled) { /* sum, maximum, the step that has it */
             REAL *sum = pooled + r * P + j, *top = sum + TILE * P, *at = top + TILE * P;
+            REAL *lost = at + TILE * P; /* what rounding took (Kahan, 1965) */
             V highest = NAME(load)(top), place = NAME(load)(at);
             I higher = (result > highest) | (result != result); /* NaN is kept */
-            NAME(store)(sum, NAME(load)(sum) + result);
+            V before = NAME(load)(sum), more = result - NAME(load)(lost);
+            V total = before + more;
+            NAME(store)(lost, (total - before) - more);
+            NAME(store)(sum, total);
             NAME(store)(top, NAME(choose)(higher, result, highest));
             NAME(store)(at, NAME(choose)(higher, NAME(all)(number), place));
         }
@@ -519,7 +523,7 @@ TARGET static void NAME(forward)(const Task *t) {
             NAME(read_state)(t, c + r * P, t->c_0, rows[r]);
         }
         if (pooled) {
-            memset(pooled, 0, (size_t)(3 * TILE * P) * sizeof(REAL));
+            memset(pooled, 0, (size_t)(4 * TILE * P) * sizeof(REAL));
             for (int64_t k = TILE * P; k < 2 * TILE * P; ++k) pooled[k] = -2; /* < any */
         }
         int64_t active = n;
