@@ -123,11 +123,27 @@ def is_native(engine: Engine, layer: Layer, x: Tensor) -> bool:
     """Whether the compiled library reads these sequences."""
     return (
         engine != "torch"
-        and type(x) in (Tensor, nn.Parameter)
-        and x.device.type == "cpu"
         and x.dtype in (torch.float32, torch.float64)
-        and has_plain_weights(layer, x.dtype)
+        and is_plain(layer, x)
         and is_available()
+    )
+
+
+def is_plain(layer: Layer, x: Tensor) -> bool:
+    """Whether these are numbers in memory and nothing but their layer is asked for.
+
+    Hooks, transformed weights and other modes of torch are for its own layer.
+    """
+    return (
+        type(x) in (Tensor, nn.Parameter)
+        and x.device.type == "cpu"
+        and not x.is_neg()
+        and not layer._forward_hooks
+        and not layer._forward_pre_hooks
+        and has_plain_weights(layer, x.dtype)
+        and not torch.is_autocast_enabled("cpu")
+        and torch._C._functorch.maybe_get_level(x) == -1
+        and torch._C._functorch.peek_interpreter_stack() is None
         and not in_a_graph()
     )
 
@@ -296,10 +312,9 @@ def use_loop(layer: Layer, x: Tensor) -> bool:
     """Whether the loop is the faster way to the gradients of a GRU."""
     return (
         isinstance(layer, nn.GRU)
-        and x.device.type == "cpu"
         and len(x) <= FEW_ROWS
         and torch.is_grad_enabled()
-        and not in_a_graph()
+        and is_plain(layer, x)
     )
 
 

