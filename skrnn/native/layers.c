@@ -15,7 +15,7 @@
    In the code: G gates, H units rounded up to whole vectors (P), F features. Gates are
    in torch's order: LSTM input, forget, cell, output; GRU reset, update, new. */
 
-#ifndef REAL /* the first pass: types, and one copy of the rest for each target */
+#ifndef SET /* the first pass: types, and the rest once for each instruction set */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -115,20 +115,7 @@ static int64_t padded_bytes(const Task *t) { /* of one vector of units */
 #define ROWS 4
 #define VECTORS 2
 #endif
-#define REAL float
-#define INTEGER int32_t
-#define KIND float
 #include "layers.c"
-#define REAL double
-#define INTEGER int64_t
-#define KIND double
-#include "layers.c"
-#undef SET
-#undef TARGET
-#undef BYTES
-#undef FORWARD_ROWS
-#undef ROWS
-#undef VECTORS
 
 #if HAS_X86_TARGETS
 #define SET avx2
@@ -137,20 +124,7 @@ static int64_t padded_bytes(const Task *t) { /* of one vector of units */
 #define FORWARD_ROWS 2
 #define ROWS 4
 #define VECTORS 2
-#define REAL float
-#define INTEGER int32_t
-#define KIND float
 #include "layers.c"
-#define REAL double
-#define INTEGER int64_t
-#define KIND double
-#include "layers.c"
-#undef SET
-#undef TARGET
-#undef BYTES
-#undef FORWARD_ROWS
-#undef ROWS
-#undef VECTORS
 
 #define SET avx512
 #define TARGET __attribute__((target("avx512f,avx2,fma")))
@@ -158,13 +132,6 @@ static int64_t padded_bytes(const Task *t) { /* of one vector of units */
 #define FORWARD_ROWS 4
 #define ROWS 8
 #define VECTORS 3
-#define REAL float
-#define INTEGER int32_t
-#define KIND float
-#include "layers.c"
-#define REAL double
-#define INTEGER int64_t
-#define KIND double
 #include "layers.c"
 #endif
 
@@ -201,37 +168,39 @@ void skrnn_sizes(const Task *t, int64_t *bytes) {
                + (blocks + 1) * width;
 }
 
-#define CALL(function, t)                                                             \
-    do {                                                                              \
-        if (HAS_X86_TARGETS && (t)->target == 2)                                      \
-            (t)->is_double ? function##_double_avx512(t) : function##_float_avx512(t);\
-        else if (HAS_X86_TARGETS && (t)->target == 1)                                 \
-            (t)->is_double ? function##_double_avx2(t) : function##_float_avx2(t);    \
-        else                                                                          \
-            (t)->is_double ? function##_double_baseline(t)                            \
-                           : function##_float_baseline(t);                            \
-    } while (0)
-
-#if !HAS_X86_TARGETS
-#define pack_double_avx512 pack_double_baseline
-#define pack_float_avx512 pack_float_baseline
-#define pack_double_avx2 pack_double_baseline
-#define pack_float_avx2 pack_float_baseline
-#define forward_double_avx512 forward_double_baseline
-#define forward_float_avx512 forward_float_baseline
-#define forward_double_avx2 forward_double_baseline
-#define forward_float_avx2 forward_float_baseline
-#define backward_double_avx512 backward_double_baseline
-#define backward_float_avx512 backward_float_baseline
-#define backward_double_avx2 backward_double_baseline
-#define backward_float_avx2 backward_float_baseline
+#define CALL_SET(function, set, t) \
+    ((t)->is_double ? function##_double_##set(t) : function##_float_##set(t))
+#if HAS_X86_TARGETS
+#define CALL(function, t)                                   \
+    ((t)->target == 2   ? CALL_SET(function, avx512, t)     \
+     : (t)->target == 1 ? CALL_SET(function, avx2, t)       \
+                        : CALL_SET(function, baseline, t))
+#else
+#define CALL(function, t) CALL_SET(function, baseline, t)
 #endif
 
 void skrnn_pack(const Task *t) { CALL(pack, t); }
 void skrnn_forward(const Task *t) { CALL(forward, t); }
 void skrnn_backward(const Task *t) { CALL(backward, t); }
 
-#else /* the further passes: one number type for one instruction set */
+#elif !defined(REAL) /* one instruction set: the rest for each number type */
+
+#define REAL float
+#define INTEGER int32_t
+#define KIND float
+#include "layers.c"
+#define REAL double
+#define INTEGER int64_t
+#define KIND double
+#include "layers.c"
+#undef SET
+#undef TARGET
+#undef BYTES
+#undef FORWARD_ROWS
+#undef ROWS
+#undef VECTORS
+
+#else /* one number type for one instruction set */
 
 #define LANES ((int64_t)(BYTES / sizeof(REAL)))
 #define V NAME(Vector)
