@@ -158,12 +158,9 @@ def run_forward(
     hidden_size = directions[0].w_hh.shape[1]
     width = len(directions) * hidden_size
     outputs = empty((n_rows, n_steps, width), x.dtype)
-    h_n, sums, maxima, places = (
-        x.new_empty(n_rows, width) if wanted else None
-        for wanted in (True, pool, pool, pool)
-    )
-    c_n = x.new_empty(n_rows, width) if cell == "lstm" else None
-    assert h_n is not None  # narrows the type only
+    h_n = x.new_empty(n_rows, width)
+    c_n = torch.empty_like(h_n) if cell == "lstm" else None
+    sums, maxima, places = (torch.empty_like(h_n) if pool else None for _ in range(3))
     reserves = []
     for index, weights in enumerate(directions):
         sizes = sizes_of(cell, weights, x, index == 1, len(directions))
@@ -171,22 +168,23 @@ def run_forward(
         packed = empty((packed_bytes,), torch.uint8)
         scratch = empty((scratch_bytes,), torch.uint8)
         reserve = empty((reserve_bytes,), torch.uint8) if keep else None
+        here = index * hidden_size
         task = Task(
             *sizes,
             place(lengths),
             *map(place, weights),
-            packed.data_ptr(),
-            x.data_ptr(),
-            place(h_0),
-            place(c_0),
-            place(outputs, index * hidden_size),
-            place(h_n, index * hidden_size),
-            place(c_n, index * hidden_size),
-            place(sums, index * hidden_size),
-            place(maxima, index * hidden_size),
-            place(places, index * hidden_size),
-            place(reserve),
-            scratch.data_ptr(),
+            packed=packed.data_ptr(),
+            x=x.data_ptr(),
+            h_0=place(h_0),
+            c_0=place(c_0),
+            outputs=place(outputs, here),
+            h_n=place(h_n, here),
+            c_n=place(c_n, here),
+            sums=place(sums, here),
+            maxima=place(maxima, here),
+            places=place(places, here),
+            reserve=place(reserve),
+            scratch=scratch.data_ptr(),
         )
         call("skrnn_pack", task)
         call("skrnn_forward", task)
@@ -221,32 +219,31 @@ def run_backward(
         sizes = sizes_of(cell, weights, x, index == 1, len(directions))
         scratch = empty((bytes_of(sizes)[3],), torch.uint8)
         grad_x = empty(x.shape, x.dtype) if wanted[0] else None
-        new = [torch.empty_like(weight) for weight in weights]
+        new = Weights(*map(torch.empty_like, weights))
+        here = index * hidden_size
         task = Task(
             *sizes,
             place(lengths),
             *map(place, weights),
-            None,
-            x.data_ptr(),
-            place(h_0),
-            place(c_0),
-            place(read.outputs, index * hidden_size),
-            None,
-            None,
-            None,
-            None,
-            place(read.places, index * hidden_size),
-            read.reserves[index].data_ptr(),
-            scratch.data_ptr(),
-            place(of_outputs, index * hidden_size),
-            place(of_h_n, index * hidden_size),
-            place(of_c_n, index * hidden_size),
-            place(of_sums, index * hidden_size),
-            place(of_maxima, index * hidden_size),
-            place(grad_x),
-            place(grad_h),
-            place(grad_c),
-            *map(place, new),
+            x=x.data_ptr(),
+            h_0=place(h_0),
+            c_0=place(c_0),
+            outputs=place(read.outputs, here),
+            places=place(read.places, here),
+            reserve=read.reserves[index].data_ptr(),
+            scratch=scratch.data_ptr(),
+            grad_outputs=place(of_outputs, here),
+            grad_h_n=place(of_h_n, here),
+            grad_c_n=place(of_c_n, here),
+            grad_sums=place(of_sums, here),
+            grad_maxima=place(of_maxima, here),
+            grad_x=place(grad_x),
+            grad_h_0=place(grad_h),
+            grad_c_0=place(grad_c),
+            grad_w_ih=place(new.w_ih),
+            grad_w_hh=place(new.w_hh),
+            grad_b_ih=place(new.b_ih),
+            grad_b_hh=place(new.b_hh),
         )
         call("skrnn_backward", task)
         of_weights += new
