@@ -183,8 +183,8 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             If nothing was fitted yet.
         ValueError
             If x has another shape, values that are missing (unless
-            ``missing="mask"``) or infinite, the state is not of this network, or the
-            network is bidirectional.
+            ``missing="mask"``) or infinite, the state is not of a network of this
+            form, or the network is bidirectional.
         TypeError
             If the state is something else.
         """

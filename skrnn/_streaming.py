@@ -61,11 +61,7 @@ class Stepper:
         self.attention = None
         if module.attention is not None:
             self.attention = linear(module.attention[0]), linear(module.attention[2])
-
-        state = self.initial_state(1)
-        n_parts = state.hidden.shape[1]
-        n_pooled = len(state.pooled)
-        self.form = (len(self.layers), n_parts, self.size, n_pooled, self.dtype)
+        self.form = form_of(self.initial_state(1))
 
     def is_current(self) -> bool:
         """Whether the module still has its weights, as far as torch counts changes.
@@ -109,13 +105,12 @@ class Stepper:
                 f"state is a {type(state).__name__}, expected what initial_state or "
                 "the last step gave."
             )
-        n_layers, n_parts, _, size = state.hidden.shape
-        found = (n_layers, n_parts, size, len(state.pooled), state.hidden.dtype)
+        found = form_of(state)
         if found != self.form:
             raise ValueError(
-                "state is of another network: it holds (layers, arrays per layer, "
-                f"hidden_size, arrays of the pooling, dtype) {found}, expected "
-                f"{self.form}. Begin with initial_state()."
+                "state is of another network: its arrays have the shapes (without the "
+                f"number of sequences) and the type {found}, expected {self.form}. "
+                "Begin with initial_state()."
             )
 
     def read(self, x: Array, state: StreamState) -> tuple[Array, StreamState]:
@@ -173,6 +168,13 @@ class Stepper:
         old, new = np.exp(highest - higher), np.exp(score - higher)
         weight, total = weight * old + new, total * old + new * output
         return total / weight, (higher, weight, total)
+
+
+def form_of(state: StreamState) -> tuple[Any, ...]:
+    """Shapes and types of the arrays of a state, but for the number of sequences."""
+    hidden, n_sequences = state.hidden, state.hidden.shape[2:3]
+    pooled = [(each.shape[:1] == n_sequences, each.shape[1:]) for each in state.pooled]
+    return hidden.shape[:2], hidden.shape[3:], hidden.dtype.name, pooled
 
 
 _steppers: WeakKeyDictionary[Any, Stepper] = WeakKeyDictionary()

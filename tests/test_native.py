@@ -419,10 +419,25 @@ def test_without_a_compiler_nothing_is_made(tmp_path, monkeypatch, capsys):
 
 
 def test_a_compiler_that_fails_leaves_nothing(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(build, "compilers", lambda: [sys.executable])
+    monkeypatch.setattr(build, "compilers", lambda: [[sys.executable]])
     assert build.compile_layers(tmp_path) is None
     assert "no compiler" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not shutil.which("gcc"), reason="no gcc")
+@pytest.mark.parametrize("cc", ["", "  ", "no_such_compiler", "'gcc' -g -DX='a b'"])
+def test_a_compiler_is_asked_for_with_all_its_words(cc, monkeypatch):
+    monkeypatch.setenv("CC", cc)
+    found = build.compilers()
+    assert found
+    assert (found[0] == ["gcc", "-g", "-DX=a b"]) == cc.startswith("'gcc'")
+
+
+@pytest.mark.skipif(not COMPILERS, reason="no compiler")
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, capsys):
+    assert not build.keep(tmp_path / "nothing", tmp_path / "layers.so")
+    assert "layers.so cannot be written" in capsys.readouterr().err
 
 
 def test_the_library_can_be_declined(tmp_path, monkeypatch):

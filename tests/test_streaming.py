@@ -182,6 +182,13 @@ def test_other_states_are_refused():
     model, X = make("GRURegressor")
     with pytest.raises(TypeError, match="state is a NoneType, expected what"):
         model.step(X[:, 0], None)
+    begin = model.initial_state(N)
+    for broken in (
+        begin._replace(hidden=begin.hidden[0]),
+        begin._replace(pooled=tuple(each[:1] for each in begin.pooled)),
+    ):
+        with pytest.raises(ValueError, match="state is of another network"):
+            model.step(X[:, 0], broken)
     other, _ = make("LSTMRegressor")
     with pytest.raises(ValueError, match="state is of another network"):
         model.step(X[:, 0], other.initial_state(N))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -27,12 +28,11 @@ OPTIONS = ["-std=gnu11", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-share
 OPTIONS += ["-Wno-psabi", "-Wno-unknown-pragmas"]
 
 
-def compilers() -> list[str]:
-    """Compilers that may be there, the one that built Python first."""
-    asked = [os.environ.get("CC"), sysconfig.get_config_var("CC")]
-    names = [name.split()[0] for name in asked if name and name.strip()]
-    names += ["gcc", "clang", "cc"]
-    return [name for name in dict.fromkeys(names) if shutil.which(name)]
+def compilers() -> list[list[str]]:
+    """Commands of compilers that may be there, the one that was asked for first."""
+    asked = [os.environ.get("CC"), sysconfig.get_config_var("CC"), "gcc", "clang", "cc"]
+    commands = [shlex.split(command) for command in asked if command]
+    return [command for command in commands if command and shutil.which(command[0])]
 
 
 def compile_layers(folder: Path) -> Path | None:
@@ -50,7 +50,7 @@ def compile_layers(folder: Path) -> Path | None:
     for compiler in compilers():
         with tempfile.TemporaryDirectory() as scratch:
             made = Path(scratch) / target.name
-            command = [compiler, *options, "-o", str(made), str(SOURCE)]
+            command = [*compiler, *options, "-o", str(made), str(SOURCE)]
             run = subprocess.run(command, capture_output=True, text=True, check=False)
             if run.returncode == 0 and keep(made, target):
                 return target
