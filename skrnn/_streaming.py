@@ -174,7 +174,7 @@ def form_of(state: StreamState) -> tuple[Any, ...]:
     """Shapes and types of the arrays of a state, but for the number of sequences."""
     hidden, n_sequences = state.hidden, state.hidden.shape[2:3]
     pooled = [(each.shape[:1] == n_sequences, each.shape[1:]) for each in state.pooled]
-    return hidden.shape[:2], hidden.shape[3:], hidden.dtype.name, pooled
+    return hidden.shape[:2], hidden.shape[3:], hidden.dtype, pooled
 
 
 _steppers: WeakKeyDictionary[Any, Stepper] = WeakKeyDictionary()
