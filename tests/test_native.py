@@ -218,6 +218,18 @@ def test_huge_infinite_and_missing_inputs_do_what_they_do_in_torch(cell):
 
 
 @needs_library
+@all_cells
+def test_a_far_state_may_lead_to_low_maxima(cell):
+    """A GRU goes on from where it is, which need not lie between -1 and 1."""
+    (layer,) = make_layers(cell, 2, 5)
+    x, far = torch.randn(3, 4, 2).double(), torch.full((3, 5), -100.0).double()
+    with torch.no_grad():
+        c_0 = far if cell == "lstm" else None
+        read = run_forward(cell, [weights_of(layer)], x, far, c_0, pool=True)
+    torch.testing.assert_close(read.maxima, read.outputs.amax(dim=1))
+
+
+@needs_library
 def test_long_sums_are_precise():
     (layer,) = make_layers("rnn", 1, 3, dtype=torch.float32)
     x = torch.zeros(1, 200_000, 1)

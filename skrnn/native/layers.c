@@ -493,7 +493,8 @@ TARGET static void NAME(forward)(const Task *t) {
         }
         if (pooled) {
             memset(pooled, 0, (size_t)(4 * TILE * P) * sizeof(REAL));
-            for (int64_t k = TILE * P; k < 2 * TILE * P; ++k) pooled[k] = -2; /* < any */
+            for (int64_t k = TILE * P; k < 2 * TILE * P; ++k)
+                pooled[k] = -(REAL)__builtin_inf();
         }
         int64_t active = n;
         for (int64_t s = 0; s <= T; ++s) {
