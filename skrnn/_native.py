@@ -20,18 +20,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["Read", "Weights", "is_available", "reused_memory", "run_backward"]
-__all__ += ["run_forward"]
+__all__ = ["Read", "Walk", "Weights", "is_available", "kept_of_walk", "place"]
+__all__ += ["reused_memory", "run_backward", "run_forward"]
 
 FOLDER = Path(__file__).parent / "native"
-ABI = 2  # of layers.c
+ABI = 3  # of layers.c
 CELLS = {"rnn": 0, "lstm": 1, "gru": 2}
 TARGETS = ("baseline", "avx2", "avx512")
 SIZES = "cell target is_double n_rows n_steps n_inputs n_hidden reverse stride"
 POINTERS = """lengths w_ih w_hh b_ih b_hh packed
 x h_0 c_0 outputs h_n c_n sums maxima places reserve scratch
 grad_outputs grad_h_n grad_c_n grad_sums grad_maxima grad_x grad_h_0 grad_c_0
-grad_w_ih grad_w_hh grad_b_ih grad_b_hh"""
+grad_w_ih grad_w_hh grad_b_ih grad_b_hh walk"""
+WALK_SIZES = """n_columns n_candidates n_numbers width n_lags n_places
+place n_walked"""
+WALK_POINTERS = """lags rates fading values moves means unseen n_seen zeros
+head head_back numbers kept
+grad_values grad_moves grad_means grad_candidates grad_numbers"""
 SMALL = 2**20  # bytes, below which an allocator reuses memory by itself
 ALIGNMENT = 64  # bytes
 FEW_TASKS = 8  # prepared for numbers of rows
@@ -45,6 +50,15 @@ class Task(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_int64) for name in SIZES.split()),
         *((name, ctypes.c_void_p) for name in POINTERS.split()),
+    )
+
+
+class Walk(ctypes.Structure):
+    """How a layer reads what it has forecast itself, as in layers.c."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in WALK_SIZES.split()),
+        *((name, ctypes.c_void_p) for name in WALK_POINTERS.split()),
     )
 
 
@@ -79,6 +93,7 @@ def load_library() -> ctypes.CDLL | None:
             library = ctypes.CDLL(str(path))
             library.skrnn_abi.restype = ctypes.c_int64
             library.skrnn_target.restype = ctypes.c_int64
+            library.skrnn_walk_kept.restype = ctypes.c_int64
             for name in ("skrnn_pack", "skrnn_forward", "skrnn_backward"):
                 getattr(library, name).restype = None
             if library.skrnn_abi() == ABI:
@@ -138,6 +153,18 @@ def place(tensor: Tensor | None, offset: int = 0) -> int | None:
     return address + offset * tensor.itemsize if offset else address
 
 
+def place_of_walk(walk: Walk | None) -> int | None:
+    """Where a description lies that lasts longer than the call."""
+    return None if walk is None else ctypes.addressof(walk)
+
+
+def kept_of_walk(walk: Walk) -> int:
+    """How many numbers a walk keeps of each step of a row."""
+    library = load_library()
+    assert library is not None  # narrows the type only
+    return int(library.skrnn_walk_kept(ctypes.byref(walk)))
+
+
 def run_forward(
     cell: str,
     directions: Sequence[Weights],
@@ -147,12 +174,14 @@ def run_forward(
     lengths: Tensor | None = None,
     pool: bool = False,
     keep: bool = False,
+    walk: Walk | None = None,
 ) -> Read:
     """Read sequences (n, n_steps, n_features) of one number type, contiguous.
 
     The second of two directions reads each sequence from its end. ``h_0`` and ``c_0``
     (n, hidden_size) are for one direction; None stands for zeros. With ``pool`` outputs
-    are summed up, too; with ``keep`` the backward pass is possible.
+    are summed up, too; with ``keep`` the backward pass is possible. With ``walk``, one
+    direction puts what it forecasts into ``x`` as it goes.
     """
     n_rows, n_steps, _ = x.shape
     hidden_size = directions[0].w_hh.shape[1]
@@ -185,6 +214,7 @@ def run_forward(
             places=place(places, here),
             reserve=place(reserve),
             scratch=scratch.data_ptr(),
+            walk=place_of_walk(walk),
         )
         call("skrnn_pack", task)
         call("skrnn_forward", task)
@@ -202,6 +232,7 @@ def run_backward(
     read: Read,
     grads: Sequence[Tensor | None],
     wanted: Sequence[bool],
+    walk: Walk | None = None,
 ) -> tuple[Tensor | None, ...]:
     """Gradients of x, h_0 and c_0 where ``wanted``, and of all weights.
 
@@ -244,6 +275,7 @@ def run_backward(
             grad_w_hh=place(new.w_hh),
             grad_b_ih=place(new.b_ih),
             grad_b_hh=place(new.b_hh),
+            walk=place_of_walk(walk),
         )
         call("skrnn_backward", task)
         of_weights += new

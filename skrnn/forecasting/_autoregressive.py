@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from skrnn._devices import check_memory
-from skrnn._layers import Engine, Linear
+from skrnn._layers import Engine, Linear, cell_of, is_native, weights_of
 from skrnn._modules import (
     Dropout,
     RecurrentEncoder,
@@ -23,11 +23,13 @@ from skrnn._modules import (
     draw_parameters,
 )
 from skrnn.forecasting._heads import Point, make_head
+from skrnn.forecasting._native_walk import Going, NativeWalk
 from skrnn.forecasting._walker import State, Walker
 
 __all__ = ["AutoregressiveModule", "begin_at", "encode", "roll"]
 
 STEPS_AT_ONCE = 512  # of an encoding: bounds its memory
+STEPS_KEPT = 64  # of a roll-out, until its memory goes on from its end
 FREE_RUN = 0.5  # weight of the loss of a free run
 N_ERRORS = 101  # quantiles kept of the errors of a point loss
 
@@ -263,6 +265,9 @@ class AutoregressiveModule(nn.Module):
 
     def go(self, begin: State, extras: Tensor) -> Tensor:
         """Run freely: point forecasts (n, horizon, n_columns) as they are inside."""
+        native = self.native_walk(begin, extras.shape[1])
+        if native is not None:
+            return native.run(extras, self.straight(extras))
         walker, hidden = self.walker(begin), begin.hidden
         found = []
         for extra in extras.unbind(1):
@@ -273,6 +278,33 @@ class AutoregressiveModule(nn.Module):
             walker.push(new)
             found.append(new)
         return torch.stack(found, dim=-1).permute(1, 2, 0)
+
+    def native_walk(self, begin: State, n_steps: int) -> NativeWalk | None:
+        """Let the compiled library walk, if it can."""
+        kind, sizes = self.head.weight.dtype, self.config
+        layer = cast("nn.RNN", self.encoder.forward_layers[0])
+        if (
+            self.decoder is not None
+            or sizes["num_layers"] > 1
+            or (self.training and self.dropout.p > 0.0)
+            or not is_native(sizes["engine"], layer, begin.hidden)
+        ):
+            return None
+        head = self.head.weight[:, : sizes["hidden_size"]]
+        return NativeWalk(
+            Going(cell_of(layer), weights_of(layer), head),
+            Walker(begin, sizes["lags"], kind),
+            begin.hidden,
+            sizes["n_candidates"],
+            layer.input_size,
+            n_steps,
+            self.distribution.counts,
+        )
+
+    def straight(self, extras: Tensor) -> Tensor:
+        """What exogenous numbers (..., n_extras) add to the numbers of the head."""
+        weight = self.head.weight[:, self.config["hidden_size"] :]
+        return functional.linear(extras, weight, self.head.bias)
 
     def look_far(
         self, outputs: Tensor, begin: State, extras: Tensor, truth: Tensor
@@ -311,6 +343,11 @@ def roll(
     looks several steps ahead does so block by block, each from the values of the one
     before; the values of a path have the same uniform numbers throughout a block.
     """
+    if not module.distribution.counts:  # whose draws want double precision
+        native = module.native_walk(state, STEPS_KEPT)
+        if native is not None:
+            yield from roll_natively(module, native, extras, uniforms)
+            return
     walker, n_ahead = module.walker(state), module.config["n_ahead"]
     hidden, ahead = state.hidden, iter(extras)
     while block := list(islice(ahead, n_ahead)):
@@ -330,6 +367,21 @@ def roll(
             for extra, new in zip(block[1:], news[1:], strict=True):
                 *_, hidden = module.step(walker, extra, hidden)
                 walker.push(new)
+
+
+def roll_natively(
+    module: AutoregressiveModule,
+    native: NativeWalk,
+    extras: Iterable[Tensor],
+    uniforms: Iterator[Tensor] | None,
+) -> Iterator[Tensor]:
+    """Do what ``roll`` does, by the compiled library."""
+    for extra in extras:
+        centre, raw = native.look(extra, module.straight(extra))
+        uniform = None if uniforms is None else next(uniforms)
+        new = native.slow + module.draw(centre, raw, uniform)
+        native.push(new)
+        yield native.start.outside(new.t())
 
 
 def encode(

@@ -1,4 +1,4 @@
-/* Recurrent layers on a CPU: forward and backward, for skrnn/native.
+/* Recurrent layers on a CPU: forward and backward, for skrnn/_native.py.
 
    One layer in one direction, in the equations and with the weights of torch's RNN,
    LSTM and GRU. Everything runs in the calling thread, on memory that the caller gives:
@@ -7,6 +7,8 @@
    A tile of up to TILE sequences goes through all steps, so that its state stays in the
    nearest cache. Products and gates of a step are one loop: what a sequence yields is
    computed by the same operations in the same order whatever its companions are.
+
+   A layer may walk: it reads what it has forecast itself (see Walk).
 
    The file is plain C with the vector extensions of GCC and Clang. It includes itself
    once for each number type and instruction set; skrnn_target tells the best that the
@@ -21,10 +23,41 @@
 #include <stdint.h>
 #include <string.h>
 
-#define ABI 2 /* changes with the meaning of Task or of a function */
+#define ABI 3 /* changes with the meaning of Task, of Walk or of a function */
 
 enum { RNN, LSTM, GRU };
+#define SMOOTH ((REAL)0.04)
 enum { TILE = 32, CHUNK = 32 }; /* sequences; steps whose weight gradients are summed */
+
+/* Series that go on by their own forecasts, as in forecasting/_walker.py. Before each
+   step, the inputs that depend on the values so far are put into x; after it, a linear
+   map of the output gives numbers for each column: the logarithms of the weights of the
+   candidates, how far to go from the first towards the weighted mean, and corrections,
+   of which the first is added. */
+typedef struct {
+    int64_t n_columns, n_candidates, n_numbers; /* numbers for each column */
+    int64_t width;    /* numbers of all columns, padded to whole 64 bytes */
+    int64_t n_lags, n_places;
+    int64_t place;    /* where the value of the first step goes */
+    int64_t n_walked; /* steps before */
+    const int64_t *lags;           /* (n_lags), the first is the season */
+    const void *rates;             /* (3), of the means */
+    const void *fading;            /* (n_steps), of the trend */
+    void *values, *moves;          /* (n_rows, n_places, n_columns) */
+    void *means;                   /* (n_rows, 3, n_columns): fast, slow, trend */
+    void *unseen;                  /* (n_rows, 3), of the weights of the means */
+    void *n_seen;                  /* (n_rows) */
+    const void *zeros; /* where 0 lies, which no value may be below: (n_rows,
+                          n_columns); or NULL */
+    const void *head;              /* (n_hidden, width) */
+    const void *head_back;         /* the same, (width, n_hidden padded likewise) */
+    void *numbers;                 /* (n_rows, n_steps, width), before: a summand */
+    void *kept;                    /* (n_rows, n_steps, skrnn_walk_kept) */
+    void *grad_values;             /* those of values as losses; changed */
+    void *grad_moves, *grad_means; /* zeros; changed */
+    void *grad_candidates;         /* (n_rows, n_columns, n_candidates) */
+    void *grad_numbers;            /* zeros; those of the summand */
+} Walk;
 
 typedef struct {
     int64_t cell, target, is_double, n_rows, n_steps, n_inputs, n_hidden, reverse;
@@ -47,6 +80,7 @@ typedef struct {
     void *grad_x;                                   /* or NULL: not wanted */
     void *grad_h_0, *grad_c_0;                      /* or NULL: not wanted */
     void *grad_w_ih, *grad_w_hh, *grad_b_ih, *grad_b_hh;
+    const Walk *walk; /* or NULL; without lengths, and forwards */
 } Task;
 
 static int64_t gates_of(int64_t cell) { return cell == RNN ? 1 : cell == LSTM ? 4 : 3; }
@@ -83,6 +117,12 @@ static void sort_rows(const Task *t, int64_t *order, int64_t *counts) {
     for (int64_t row = 0; row < t->n_rows; ++row)
         order[counts[length_of(t, row)]++] = row;
 }
+
+/* Kept of a column: candidates and their weights, how far, and the centre. */
+static int64_t kept_of_column(const Walk *w) { return 2 * w->n_candidates + 2; }
+
+/* Kept of a step: that of each column, and the weights of the last value in means. */
+int64_t skrnn_walk_kept(const Walk *w) { return w->n_columns * kept_of_column(w) + 3; }
 
 static int64_t padded_bytes(const Task *t) { /* of one vector of units */
     return round_up(t->n_hidden * (t->is_double ? 8 : 4), 64);
@@ -188,10 +228,12 @@ void skrnn_backward(const Task *t) { CALL(backward, t); }
 #define REAL float
 #define INTEGER int32_t
 #define KIND float
+#define MATH(name) __builtin_##name##f
 #include "layers.c"
 #define REAL double
 #define INTEGER int64_t
 #define KIND double
+#define MATH(name) __builtin_##name
 #include "layers.c"
 #undef SET
 #undef TARGET
@@ -284,6 +326,13 @@ INLINE V NAME(tanh)(V x) {
 INLINE V NAME(sigmoid)(V x) {
     V t = NAME(expm1)(-NAME(clip)(x, IS_DOUBLE ? (REAL)700.0 : (REAL)87.0));
     return 1 / (t + 2);
+}
+
+INLINE REAL NAME(root)(REAL x) { return MATH(sqrt)(x * x + 1); }
+
+/* Area hyperbolic sine. */
+INLINE REAL NAME(squash)(REAL x) {
+    return MATH(copysign)(MATH(log)(MATH(fabs)(x) + NAME(root)(x)), x);
 }
 
 /* c += a b for one tile: `rows` by `vectors` vectors, over n terms. Both are constants
@@ -472,6 +521,174 @@ TARGET static void NAME(write_state)(const Task *t, REAL *to, const REAL *from,
     if (to) memcpy(to + row * t->stride, from, (size_t)t->n_hidden * sizeof(REAL));
 }
 
+/* Add a value to the means of a row, and keep how far it was from the slow one. */
+TARGET static void NAME(take_value)(const Walk *w, int64_t row, int64_t place,
+                                    REAL *weights) {
+    const int64_t C = w->n_columns, shift = row * w->n_places * C;
+    const REAL *rates = w->rates, *values = (const REAL *)w->values + shift;
+    REAL *moves = (REAL *)w->moves + shift, *means = (REAL *)w->means + row * 3 * C;
+    REAL *unseen = (REAL *)w->unseen + row * 3;
+    ((REAL *)w->n_seen)[row] += 1;
+    for (int64_t m = 0; m < 3; ++m) {
+        unseen[m] *= 1 - rates[m];
+        weights[m] = rates[m] / (1 - unseen[m]);
+    }
+    for (int64_t c = 0; c < C; ++c) {
+        const REAL new = values[place * C + c];
+        const REAL change = new - values[(place - 1) * C + c];
+        moves[place * C + c] = new - means[C + c];
+        means[c] += weights[0] * (new - means[c]);
+        means[C + c] += weights[1] * (new - means[C + c]);
+        means[2 * C + c] += weights[2] * (change - means[2 * C + c]);
+    }
+}
+
+/* What a row's coming step reads: candidates, and how many values there were. */
+TARGET static void NAME(look)(const Task *t, int64_t row, int64_t s) {
+    const Walk *w = t->walk;
+    const int64_t C = w->n_columns, K = w->n_candidates, place = w->place + s;
+    const int64_t n_kept = skrnn_walk_kept(w), shift = row * w->n_places * C;
+    const REAL *values = (const REAL *)w->values + shift;
+    const REAL *moves = (const REAL *)w->moves + shift;
+    const REAL *means = (const REAL *)w->means + row * 3 * C;
+    REAL *kept = (REAL *)w->kept + (row * t->n_steps + s) * n_kept;
+    REAL *x = (REAL *)t->x + (row * t->n_steps + s) * t->n_inputs;
+    if (w->n_walked + s > 0) NAME(take_value)(w, row, place - 1, kept + n_kept - 3);
+    for (int64_t c = 0; c < C; ++c) {
+        const REAL *value = values + place * C + c, *move = moves + place * C + c;
+        const REAL slow = means[C + c], last = value[-C] - slow;
+        REAL *to = kept + c * kept_of_column(w);
+        *to++ = value[-w->lags[0] * C] - slow;
+        *to++ = means[c] - slow;
+        *to++ = 0;
+        *to++ = last + ((const REAL *)w->fading)[s] * means[2 * C + c];
+        if (w->lags[0] > 1) *to++ = last;
+        for (int64_t i = 0; i < w->n_lags; ++i) {
+            const int64_t back = w->lags[i] * C;
+            if (i > 0) *to++ = value[-back] - slow;
+            if (w->lags[i] > 1) *to++ = move[-back];
+        }
+        to -= K;
+        for (int64_t k = 0; k < K; ++k) x[c * K + k] = NAME(squash)(to[k]);
+    }
+    x[C * K + 2 * C] = (REAL)0.2 * MATH(log1p)(((const REAL *)w->n_seen)[row]);
+}
+
+/* From a row's numbers to its next value. */
+TARGET static void NAME(move)(const Task *t, int64_t row, int64_t s) {
+    const Walk *w = t->walk;
+    const int64_t C = w->n_columns, K = w->n_candidates, at = row * t->n_steps + s;
+    const REAL *means = (const REAL *)w->means + row * 3 * C;
+    REAL *values = (REAL *)w->values + (row * w->n_places + w->place + s) * C;
+    for (int64_t c = 0; c < C; ++c) {
+        const REAL *numbers = (const REAL *)w->numbers + at * w->width + c * w->n_numbers;
+        REAL *candidates =
+            (REAL *)w->kept + at * skrnn_walk_kept(w) + c * kept_of_column(w);
+        REAL *shares = candidates + K;
+        REAL top = numbers[0], total = 0, mixture = 0;
+        for (int64_t k = 1; k < K; ++k) top = numbers[k] > top ? numbers[k] : top;
+        for (int64_t k = 0; k < K; ++k) total += shares[k] = MATH(exp)(numbers[k] - top);
+        for (int64_t k = 0; k < K; ++k) {
+            shares[k] /= total;
+            mixture += shares[k] * candidates[k];
+        }
+        const REAL bent = MATH(tanh)(numbers[K]);
+        const REAL away = bent > 0 ? bent : (REAL)0.1 * bent;
+        const REAL centre = candidates[0] + away * (mixture - candidates[0]);
+        shares[K] = bent;
+        shares[K + 1] = centre;
+        values[c] = means[C + c] + (centre + numbers[K + 1]);
+        if (w->zeros) { /* as Counts.mean in forecasting/_heads.py */
+            const REAL zero = ((const REAL *)w->zeros)[row * C + c];
+            const REAL above = values[c] - zero;
+            values[c] = zero + (above + MATH(sqrt)(above * above + SMOOTH)) / 2;
+        }
+    }
+}
+
+/* The way back of move: gradients of a row's numbers and candidates. */
+TARGET static void NAME(move_back)(const Task *t, int64_t row, int64_t s) {
+    const Walk *w = t->walk;
+    const int64_t C = w->n_columns, K = w->n_candidates, at = row * t->n_steps + s;
+    const int64_t shift = (row * w->n_places + w->place + s) * C;
+    const REAL *grad = (const REAL *)w->grad_values + shift;
+    const REAL *values = (const REAL *)w->values + shift;
+    REAL *of_means = (REAL *)w->grad_means + row * 3 * C;
+    for (int64_t c = 0; c < C; ++c) {
+        const REAL *candidates =
+            (const REAL *)w->kept + at * skrnn_walk_kept(w) + c * kept_of_column(w);
+        const REAL *shares = candidates + K, bent = shares[K];
+        REAL g = grad[c];
+        if (w->zeros) { /* value = zero + (above + root) / 2; its root - above is known */
+            const REAL high = 2 * (values[c] - ((const REAL *)w->zeros)[row * C + c]);
+            g *= high * high / (high * high + SMOOTH); /* (1 + above / root) / 2 */
+        }
+        REAL *of_numbers = (REAL *)w->grad_numbers + at * w->width + c * w->n_numbers;
+        REAL *of_candidates = (REAL *)w->grad_candidates + (row * C + c) * K;
+        const REAL slope = bent > 0 ? 1 : (REAL)0.1, away = slope * bent;
+        REAL mixture = 0;
+        for (int64_t k = 0; k < K; ++k) mixture += shares[k] * candidates[k];
+        for (int64_t k = 0; k < K; ++k) {
+            of_candidates[k] = g * away * shares[k];
+            of_numbers[k] = of_candidates[k] * (candidates[k] - mixture);
+        }
+        of_candidates[0] += g * (1 - away);
+        of_numbers[K] = g * (mixture - candidates[0]) * slope * (1 - bent * bent);
+        of_numbers[K + 1] = g;
+        of_means[C + c] += g;
+    }
+}
+
+/* The way back of look: from gradients of a row's input to those of earlier values. */
+TARGET static void NAME(look_back)(const Task *t, int64_t row, int64_t s,
+                                   const REAL *grad_x) {
+    const Walk *w = t->walk;
+    const int64_t C = w->n_columns, K = w->n_candidates, place = w->place + s;
+    const int64_t shift = (row * w->n_places + place) * C;
+    const REAL *kept =
+        (const REAL *)w->kept + (row * t->n_steps + s) * skrnn_walk_kept(w);
+    const REAL *weights = kept + skrnn_walk_kept(w) - 3;
+    REAL *of_means = (REAL *)w->grad_means + row * 3 * C;
+    for (int64_t c = 0; c < C; ++c) {
+        const REAL *candidates = kept + c * kept_of_column(w);
+        REAL *grad = (REAL *)w->grad_candidates + (row * C + c) * K;
+        REAL *value = (REAL *)w->grad_values + shift + c;
+        REAL *move = (REAL *)w->grad_moves + shift + c;
+        REAL fast = of_means[c], slow = of_means[C + c], trend = of_means[2 * C + c];
+        for (int64_t k = 0; k < K; ++k)
+            grad[k] += grad_x[c * K + k] / NAME(root)(candidates[k]);
+        value[-w->lags[0] * C] += grad[0];
+        fast += grad[1];
+        value[-C] += grad[3];
+        trend += ((const REAL *)w->fading)[s] * grad[3];
+        slow -= grad[0] + grad[1] + grad[3];
+        grad += 4;
+        if (w->lags[0] > 1) {
+            value[-C] += *grad;
+            slow -= *grad++;
+        }
+        for (int64_t i = 0; i < w->n_lags; ++i) {
+            const int64_t back = w->lags[i] * C;
+            if (i > 0) {
+                value[-back] += *grad;
+                slow -= *grad++;
+            }
+            if (w->lags[i] > 1) move[-back] += *grad++;
+        }
+        if (w->n_walked + s > 0) { /* the way back of take_value */
+            value[-C] += weights[0] * fast + weights[1] * slow + weights[2] * trend;
+            value[-2 * C] -= weights[2] * trend;
+            value[-C] += move[-C];
+            fast -= weights[0] * fast;
+            slow -= weights[1] * slow + move[-C];
+            trend -= weights[2] * trend;
+        }
+        of_means[c] = fast;
+        of_means[C + c] = slow;
+        of_means[2 * C + c] = trend;
+    }
+}
+
 TARGET static void NAME(forward)(const Task *t) {
     const int64_t H = t->n_hidden, F = t->n_inputs, T = t->n_steps, S = t->stride;
     const int64_t P = round_up(H, LANES);
@@ -518,6 +735,7 @@ TARGET static void NAME(forward)(const Task *t) {
                 const int64_t place = t->reverse ? length_of(t, row) - 1 - s : s;
                 x[r] = (const REAL *)t->x + (row * T + place) * F;
                 outputs[r] = (REAL *)t->outputs + (row * T + place) * S;
+                if (t->walk) NAME(look)(t, row, s);
             }
             if (t->cell == RNN)
                 NAME(step_tile)(RNN, t, active, x, h, h_new, c, kept, outputs, pooled,
@@ -529,6 +747,13 @@ TARGET static void NAME(forward)(const Task *t) {
                 NAME(step_tile)(GRU, t, active, x, h, h_new, c, kept, outputs, pooled,
                                 s);
             if (kept) kept += n * kept_of(t->cell) * P;
+            if (t->walk) {
+                const Walk *w = t->walk;
+                REAL *numbers = (REAL *)w->numbers + (begin * T + s) * w->width;
+                NAME(multiply)(active, w->width, H, h_new, P, 1, w->head, w->width,
+                               numbers, T * w->width);
+                for (int64_t r = 0; r < active; ++r) NAME(move)(t, rows[r], s);
+            }
             REAL *old = h;
             h = h_new;
             h_new = old;
@@ -635,12 +860,13 @@ TARGET static void NAME(backward)(const Task *t) {
     REAL *sum_b = sum_ih + F * G * P, *c_0 = sum_b + blocks * P;
     const REAL *outputs = t->outputs, *grad_outputs = t->grad_outputs;
     REAL *grad_x = t->grad_x;
+    const int wants_x = grad_x || t->walk;
 
     sort_rows(t, order, counts);
     memset(sum_hh, 0, (size_t)((H + F) * G * P + blocks * P) * sizeof(REAL));
     memset(read, 0, (size_t)((CHUNK + TILE) * A) * sizeof(REAL));
     NAME(pad_weights)(t->w_hh, w_hh, G, H, P, H, P, 0);
-    if (grad_x) NAME(pad_weights)(t->w_ih, w_ih, G, H, P, F, FP, cell == GRU);
+    if (wants_x) NAME(pad_weights)(t->w_ih, w_ih, G, H, P, F, FP, cell == GRU);
 
     int64_t n_steps = 0; /* collected, whose weight gradients are to be summed */
     for (int64_t begin = 0; begin < t->n_rows; begin += TILE) {
@@ -660,6 +886,15 @@ TARGET static void NAME(backward)(const Task *t) {
                 active += 1;
             }
             if (active == 0) continue;
+            if (t->walk) {
+                const Walk *w = t->walk;
+                const REAL *of_numbers =
+                    (const REAL *)w->grad_numbers + (begin * T + s) * w->width;
+                for (int64_t r = 0; r < active; ++r) NAME(move_back)(t, rows[r], s);
+                NAME(multiply)(active, P, w->n_columns * w->n_numbers, of_numbers,
+                               T * w->width, 1, w->head_back,
+                               padded_bytes(t) / (int64_t)sizeof(REAL), dh, P);
+            }
             REAL *here = gates + n_steps * blocks * P;
             for (int64_t r = 0; r < active; ++r) {
                 const int64_t row = rows[r], back = t->reverse ? 1 : -1;
@@ -693,11 +928,13 @@ TARGET static void NAME(backward)(const Task *t) {
                 }
             }
             NAME(multiply)(active, P, G * P, here + of_h, blocks * P, 1, w_hh, P, dh, P);
-            if (grad_x) {
+            if (wants_x) {
                 memset(dx, 0, (size_t)(active * FP) * sizeof(REAL));
                 NAME(multiply)(active, FP, G * P, here, blocks * P, 1, w_ih, FP, dx, FP);
                 for (int64_t r = 0; r < active; ++r) {
                     const int64_t row = rows[r];
+                    if (t->walk) NAME(look_back)(t, row, s, dx + r * FP);
+                    if (!grad_x) continue;
                     const int64_t place = t->reverse ? length_of(t, row) - 1 - s : s;
                     memcpy(grad_x + (row * T + place) * F, dx + r * FP,
                            (size_t)F * sizeof(REAL));
@@ -739,6 +976,7 @@ TARGET static void NAME(backward)(const Task *t) {
 #undef I
 #undef INLINE
 #undef IS_DOUBLE
+#undef MATH
 #undef EACH
 #undef REAL
 #undef INTEGER

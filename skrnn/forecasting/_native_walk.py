@@ -1,0 +1,224 @@
+"""Series on their way by the compiled library: what Walker and network do, in one call.
+
+A step by torch is some fifty small operations, each of which takes longer to begin than
+to do, and as many on the way back.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from skrnn._native import (
+    Read,
+    Walk,
+    Weights,
+    kept_of_walk,
+    place,
+    run_backward,
+    run_forward,
+)
+from skrnn.forecasting._levels import RATES
+from skrnn.forecasting._walker import DAMPING, Walker
+
+__all__ = ["Going", "NativeWalk"]
+
+ROUND = 64  # bytes, to which rows of weights are padded
+
+
+class Going(NamedTuple):
+    """What goes with series on their way."""
+
+    cell: str
+    weights: Weights
+    head: Tensor  # (n_columns * n_numbers, hidden_size)
+
+
+class NativeWalk:
+    """Series on their way, from where a ``Walker`` stands.
+
+    The series are the first axis here. There is memory for ``n_steps`` at a time. With
+    ``counts``, forecasts are means of counts.
+    """
+
+    def __init__(
+        self,
+        layer: Going,
+        walker: Walker,
+        hidden: Tensor,
+        n_candidates: int,
+        n_inputs: int,
+        n_steps: int,
+        counts: bool,
+    ) -> None:
+        self.layer, self.start = layer, walker
+        self.h, self.c = hidden[0, 0], hidden[0, 1] if len(hidden[0]) > 1 else None
+        self.n_inputs, self.n_steps, self.memory = n_inputs, n_steps, len(walker.values)
+        n_columns, n = walker.values[0].shape
+        n_numbers = len(layer.head) // n_columns
+        self.walk = Walk(
+            n_columns=n_columns,
+            n_candidates=n_candidates,
+            n_numbers=n_numbers,
+            width=padded(len(layer.head), walker.dtype),
+            n_lags=len(walker.lags),
+            n_places=self.memory + n_steps,
+            place=self.memory,
+        )
+        shape = (n, self.memory + n_steps, n_columns)
+        self.values = torch.empty(shape, dtype=walker.dtype)
+        self.values[:, : self.memory] = torch.stack(walker.values).movedim(-1, 0)
+        self.moves = torch.empty_like(self.values)
+        self.moves[:, 1 : self.memory] = torch.stack(walker.moves).movedim(-1, 0)
+        self.means = walker.means.movedim(-1, 0).contiguous()
+        self.unseen = walker.unseen[:, 0].t().contiguous()
+        self.n_seen = walker.n_seen.flatten().clone()
+        self.lags = torch.tensor(walker.lags)
+        self.rates = self.values.new_tensor([RATES[m] for m in ("fast", "slow", "trend")])
+        self.point("lags", "rates", "values", "moves", "means", "unseen", "n_seen")
+        if counts:
+            self.zeros = (-walker.base / walker.scale).to(walker.dtype).contiguous()
+            self.point("zeros")
+
+    def point(self, *names: str) -> None:
+        """Tell the library where arrays lie."""
+        for name in names:
+            setattr(self.walk, name, place(getattr(self, name)))
+
+    def prepare(self, extras: Tensor, numbers: Tensor, head: Tensor) -> Tensor:
+        """Make what the steps of (n, n_steps, n_extras) need; give their inputs."""
+        walk, (n, n_steps, n_extras) = self.walk, extras.shape
+        x = extras.new_empty(n, n_steps, self.n_inputs)
+        begin = walk.n_columns * walk.n_candidates
+        x[:, :, begin : begin + 2 * walk.n_columns] = self.start.constant[:, None]
+        x[:, :, self.n_inputs - n_extras :] = extras
+        steps = torch.arange(walk.n_walked, walk.n_walked + n_steps, dtype=x.dtype)
+        self.fading = DAMPING**steps
+        self.head = pad(head.t(), walk.width)
+        self.head_back = pad(head, padded(head.shape[1], head.dtype))
+        self.numbers = pad(numbers, walk.width)
+        self.kept = x.new_empty(n, n_steps, kept_of_walk(walk))
+        self.point("fading", "head", "head_back", "numbers", "kept")
+        return x
+
+    def run(self, extras: Tensor, numbers: Tensor) -> Tensor:
+        """Go all steps of (n, n_steps, n_extras): forecasts (n, n_steps, n_columns).
+
+        ``numbers`` (n, n_steps, n_columns * n_numbers) are added to those of the head.
+        """
+        path: Tensor = WalkFunction.apply(  # type: ignore[no-untyped-call]
+            self, extras, self.h, self.c, numbers, self.layer.head, *self.layer.weights
+        )
+        return path
+
+    def look(self, extra: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """Go one step: its centres (n, n_columns) and raw numbers (..., n_raw)."""
+        walk, layer = self.walk, self.layer
+        if walk.place == walk.n_places:  # the memory goes on from its end
+            for array in (self.values, self.moves):
+                array[:, : self.memory] = array[:, -self.memory :].clone()
+            walk.place = self.memory
+        x = self.prepare(extra[:, None], numbers[:, None], layer.head)
+        read = run_forward(
+            layer.cell, [layer.weights], x, self.h, self.c, walk=walk
+        )
+        self.h, self.c = read.h_n, read.c_n
+        walk.place += 1
+        walk.n_walked += 1
+        n_columns, n_candidates = walk.n_columns, walk.n_candidates
+        kept = self.kept[:, 0, :-3].view(len(x), n_columns, -1)
+        found = self.numbers[:, 0, : len(layer.head)].view(len(x), n_columns, -1)
+        return kept[..., -1], found[..., n_candidates + 1 :]
+
+    @property
+    def slow(self) -> Tensor:
+        """The level now, (n, n_columns)."""
+        return self.means[:, 1]
+
+    def push(self, new: Tensor) -> None:
+        """Take values (n, n_columns) for what came, instead of the forecast."""
+        self.values[:, self.walk.place - 1] = new
+
+
+class WalkFunction(torch.autograd.Function):
+    """Gradients through a walk."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        going: NativeWalk,
+        extras: Tensor,
+        h_0: Tensor,
+        c_0: Tensor | None,
+        numbers: Tensor,
+        head: Tensor,
+        *weights: Tensor,
+    ) -> Tensor:
+        """Give forecasts (n, n_steps, n_columns)."""
+        x = going.prepare(extras, numbers, head)
+        read = run_forward(
+            going.layer.cell,
+            [Weights(*weights)],
+            x,
+            h_0,
+            c_0,
+            keep=True,
+            walk=going.walk,
+        )
+        ctx.going = going
+        ctx.save_for_backward(x, h_0, c_0, read.outputs, *read.reserves, head, *weights)
+        return going.values[:, going.memory :].clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """Give gradients of the states, the numbers, and all weights."""
+        x, h_0, c_0, outputs, reserve, head, *weights = ctx.saved_tensors
+        going: NativeWalk = ctx.going
+        walk = going.walk
+        going.grad_values = torch.zeros_like(going.values)
+        going.grad_values[:, going.memory :] = grad
+        going.grad_moves = torch.zeros_like(going.moves)
+        going.grad_means = torch.zeros_like(going.means)
+        size = walk.n_columns * walk.n_candidates
+        going.grad_candidates = x.new_empty(len(x), size)
+        going.grad_numbers = torch.zeros_like(going.numbers)
+        going.point(
+            "grad_values",
+            "grad_moves",
+            "grad_means",
+            "grad_candidates",
+            "grad_numbers",
+        )
+        read = Read(outputs, outputs, None, None, None, None, [reserve])
+        _, of_h, of_c, *of_weights = run_backward(
+            going.layer.cell,
+            [Weights(*weights)],
+            x,
+            h_0,
+            c_0,
+            None,
+            read,
+            [None] * 5,
+            [False, *ctx.needs_input_grad[2:4]],
+            walk,
+        )
+        of_numbers = going.grad_numbers[:, :, : len(head)]
+        of_head = of_numbers.flatten(0, 1).mT @ outputs.flatten(0, 1)
+        return None, None, of_h, of_c, of_numbers, of_head, *of_weights
+
+
+def padded(size: int, dtype: torch.dtype) -> int:
+    """Round a number of numbers up to whole vectors of any instruction set."""
+    per_round = ROUND // dtype.itemsize
+    return -(-size // per_round) * per_round
+
+
+def pad(tensor: Tensor, width: int) -> Tensor:
+    """Copy a tensor with zeros after the last axis, contiguous."""
+    result = tensor.new_zeros(*tensor.shape[:-1], width)
+    result[..., : tensor.shape[-1]] = tensor
+    return result
