@@ -281,7 +281,7 @@ class AutoregressiveModule(nn.Module):
 
     def native_walk(self, begin: State, n_steps: int) -> NativeWalk | None:
         """Let the compiled library walk, if it can."""
-        kind, sizes = self.head.weight.dtype, self.config
+        sizes = self.config
         layer = cast("nn.RNN", self.encoder.forward_layers[0])
         if (
             self.decoder is not None
@@ -293,9 +293,8 @@ class AutoregressiveModule(nn.Module):
         head = self.head.weight[:, : sizes["hidden_size"]]
         return NativeWalk(
             Going(cell_of(layer), weights_of(layer), head),
-            Walker(begin, sizes["lags"], kind),
-            begin.hidden,
-            sizes["n_candidates"],
+            begin,
+            sizes["lags"],
             layer.input_size,
             n_steps,
             self.distribution.counts,
@@ -381,7 +380,7 @@ def roll_natively(
         uniform = None if uniforms is None else next(uniforms)
         new = native.slow + module.draw(centre, raw, uniform)
         native.push(new)
-        yield native.start.outside(new.t())
+        yield native.outside(new)
 
 
 def encode(

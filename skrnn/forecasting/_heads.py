@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 __all__ = ["HEADS", "Head", "make_head"]
@@ -90,15 +92,10 @@ class StudentT(Head):
         self, centre: Tensor, raw: Tensor, target: Tensor, *units: Tensor
     ) -> Tensor:
         """Negative log-likelihood."""
-        spread, freedom = spread_of(raw[..., 1]), self.freedom(raw)
-        error = (target - self.point(centre, raw)) / spread
-        constant = (
-            torch.lgamma(freedom / 2)
-            - torch.lgamma((freedom + 1) / 2)
-            + 0.5 * (math.pi * freedom).log()
+        losses: Tensor = StudentTLoss.apply(  # type: ignore[no-untyped-call]
+            target - self.point(centre, raw), spread_of(raw[..., 1]), self.freedom(raw)
         )
-        tail = 0.5 * (freedom + 1) * torch.log1p(error.square() / freedom)
-        return constant + spread.log() + tail
+        return losses
 
     def sample(
         self, centre: Tensor, raw: Tensor, uniform: Tensor, *units: Tensor
@@ -109,6 +106,39 @@ class StudentT(Head):
         radius = (freedom * torch.expm1(-2 / freedom * first.log())).sqrt()
         draw = radius * torch.cos(2 * math.pi * second)
         return self.point(centre, raw) + spread_of(raw[..., 1]) * draw
+
+
+class StudentTLoss(torch.autograd.Function):
+    """Negative log-likelihood of errors, with gradients written out.
+
+    Recorded operation by operation it takes four times as long, as much of an update as
+    a recurrent layer.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, error: Tensor, spread: Tensor, freedom: Tensor) -> Tensor:
+        """Take tensors of equal shape, give the loss of each error."""
+        error = error / spread
+        square = error * error
+        half, more = 0.5 * freedom, 0.5 * (freedom + 1.0)
+        logarithm = torch.log1p(square / freedom)
+        losses = torch.lgamma(half) - torch.lgamma(more) + more * logarithm
+        losses += 0.5 * (freedom * math.pi).log() + spread.log()
+        if any(ctx.needs_input_grad):
+            slope = 2.0 * more / (freedom + square)  # times the error: its gradient
+            share = slope * square
+            of_freedom = torch.digamma(half) - torch.digamma(more) + logarithm
+            of_freedom += (1.0 - share) / freedom
+            ctx.save_for_backward(
+                slope * error / spread, (1.0 - share) / spread, 0.5 * of_freedom
+            )
+        return losses
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        """Give gradients of errors, spreads and degrees of freedom."""
+        return tuple(grad * slope for slope in ctx.saved_tensors)
 
 
 class Quantiles(Head):

@@ -6,6 +6,7 @@ to do, and as many on the way back.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -21,8 +22,8 @@ from skrnn._native import (
     run_backward,
     run_forward,
 )
-from skrnn.forecasting._levels import RATES
-from skrnn.forecasting._walker import DAMPING, Walker
+from skrnn.forecasting._levels import RATES, n_candidates
+from skrnn.forecasting._walker import DAMPING, State, start_of_walk
 
 __all__ = ["Going", "NativeWalk"]
 
@@ -38,49 +39,48 @@ class Going(NamedTuple):
 
 
 class NativeWalk:
-    """Series on their way, from where a ``Walker`` stands.
+    """Series on their way. They are the first axis here.
 
-    The series are the first axis here. There is memory for ``n_steps`` at a time. With
-    ``counts``, forecasts are means of counts.
+    There is memory for ``n_steps`` at a time. With ``counts``, forecasts are means of
+    counts.
     """
 
     def __init__(
         self,
-        layer: Going,
-        walker: Walker,
-        hidden: Tensor,
-        n_candidates: int,
+        going: Going,
+        state: State,
+        lags: tuple[int, ...],
         n_inputs: int,
         n_steps: int,
         counts: bool,
     ) -> None:
-        self.layer, self.start = layer, walker
-        self.h, self.c = hidden[0, 0], hidden[0, 1] if len(hidden[0]) > 1 else None
-        self.n_inputs, self.n_steps, self.memory = n_inputs, n_steps, len(walker.values)
-        n_columns, n = walker.values[0].shape
-        n_numbers = len(layer.head) // n_columns
+        self.going, self.n_inputs = going, n_inputs
+        self.h, self.c = state.hidden[0, 0], None
+        if state.hidden.shape[1] > 1:
+            self.c = state.hidden[0, 1]
+        dtype = going.head.dtype
+        self.base, self.scale = state.levels[:, -1], state.scale
+        start = start_of_walk(state, dtype)
+        n, self.memory, n_columns = start.values.shape
         self.walk = Walk(
             n_columns=n_columns,
-            n_candidates=n_candidates,
-            n_numbers=n_numbers,
-            width=padded(len(layer.head), walker.dtype),
-            n_lags=len(walker.lags),
+            n_candidates=n_candidates(lags),
+            n_numbers=len(going.head) // n_columns,
+            width=padded(len(going.head), dtype),
+            n_lags=len(lags),
             n_places=self.memory + n_steps,
             place=self.memory,
         )
         shape = (n, self.memory + n_steps, n_columns)
-        self.values = torch.empty(shape, dtype=walker.dtype)
-        self.values[:, : self.memory] = torch.stack(walker.values).movedim(-1, 0)
-        self.moves = torch.empty_like(self.values)
-        self.moves[:, 1 : self.memory] = torch.stack(walker.moves).movedim(-1, 0)
-        self.means = walker.means.movedim(-1, 0).contiguous()
-        self.unseen = walker.unseen[:, 0].t().contiguous()
-        self.n_seen = walker.n_seen.flatten().clone()
-        self.lags = torch.tensor(walker.lags)
-        self.rates = self.values.new_tensor([RATES[m] for m in ("fast", "slow", "trend")])
+        self.values, self.moves = torch.empty((2, *shape), dtype=dtype).unbind(0)
+        self.values[:, : self.memory] = start.values
+        self.moves[:, 1 : self.memory] = start.moves
+        self.means, self.unseen = start.means, start.unseen
+        self.n_seen, self.constant = start.n_seen, start.constant
+        self.lags, self.rates = constants(lags, dtype)
         self.point("lags", "rates", "values", "moves", "means", "unseen", "n_seen")
         if counts:
-            self.zeros = (-walker.base / walker.scale).to(walker.dtype).contiguous()
+            self.zeros = (-self.base / self.scale).to(dtype)
             self.point("zeros")
 
     def point(self, *names: str) -> None:
@@ -93,7 +93,7 @@ class NativeWalk:
         walk, (n, n_steps, n_extras) = self.walk, extras.shape
         x = extras.new_empty(n, n_steps, self.n_inputs)
         begin = walk.n_columns * walk.n_candidates
-        x[:, :, begin : begin + 2 * walk.n_columns] = self.start.constant[:, None]
+        x[:, :, begin : begin + 2 * walk.n_columns] = self.constant[:, None]
         x[:, :, self.n_inputs - n_extras :] = extras
         steps = torch.arange(walk.n_walked, walk.n_walked + n_steps, dtype=x.dtype)
         self.fading = DAMPING**steps
@@ -110,33 +110,37 @@ class NativeWalk:
         ``numbers`` (n, n_steps, n_columns * n_numbers) are added to those of the head.
         """
         path: Tensor = WalkFunction.apply(  # type: ignore[no-untyped-call]
-            self, extras, self.h, self.c, numbers, self.layer.head, *self.layer.weights
+            self, extras, self.h, self.c, numbers, self.going.head, *self.going.weights
         )
         return path
 
     def look(self, extra: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
         """Go one step: its centres (n, n_columns) and raw numbers (..., n_raw)."""
-        walk, layer = self.walk, self.layer
+        walk, going = self.walk, self.going
         if walk.place == walk.n_places:  # the memory goes on from its end
             for array in (self.values, self.moves):
                 array[:, : self.memory] = array[:, -self.memory :].clone()
             walk.place = self.memory
-        x = self.prepare(extra[:, None], numbers[:, None], layer.head)
+        x = self.prepare(extra[:, None], numbers[:, None], going.head)
         read = run_forward(
-            layer.cell, [layer.weights], x, self.h, self.c, walk=walk
+            going.cell, [going.weights], x, self.h, self.c, walk=walk
         )
         self.h, self.c = read.h_n, read.c_n
         walk.place += 1
         walk.n_walked += 1
         n_columns, n_candidates = walk.n_columns, walk.n_candidates
         kept = self.kept[:, 0, :-3].view(len(x), n_columns, -1)
-        found = self.numbers[:, 0, : len(layer.head)].view(len(x), n_columns, -1)
+        found = self.numbers[:, 0, : len(going.head)].view(len(x), n_columns, -1)
         return kept[..., -1], found[..., n_candidates + 1 :]
 
     @property
     def slow(self) -> Tensor:
         """The level now, (n, n_columns)."""
         return self.means[:, 1]
+
+    def outside(self, values: Tensor) -> Tensor:
+        """Values (n, n_columns) as they were given."""
+        return self.base + self.scale * values
 
     def push(self, new: Tensor) -> None:
         """Take values (n, n_columns) for what came, instead of the forecast."""
@@ -149,7 +153,7 @@ class WalkFunction(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        going: NativeWalk,
+        native: NativeWalk,
         extras: Tensor,
         h_0: Tensor,
         c_0: Tensor | None,
@@ -158,35 +162,35 @@ class WalkFunction(torch.autograd.Function):
         *weights: Tensor,
     ) -> Tensor:
         """Give forecasts (n, n_steps, n_columns)."""
-        x = going.prepare(extras, numbers, head)
+        x = native.prepare(extras, numbers, head)
         read = run_forward(
-            going.layer.cell,
+            native.going.cell,
             [Weights(*weights)],
             x,
             h_0,
             c_0,
             keep=True,
-            walk=going.walk,
+            walk=native.walk,
         )
-        ctx.going = going
+        ctx.native = native
         ctx.save_for_backward(x, h_0, c_0, read.outputs, *read.reserves, head, *weights)
-        return going.values[:, going.memory :].clone()
+        return native.values[:, native.memory :].clone()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
         """Give gradients of the states, the numbers, and all weights."""
         x, h_0, c_0, outputs, reserve, head, *weights = ctx.saved_tensors
-        going: NativeWalk = ctx.going
-        walk = going.walk
-        going.grad_values = torch.zeros_like(going.values)
-        going.grad_values[:, going.memory :] = grad
-        going.grad_moves = torch.zeros_like(going.moves)
-        going.grad_means = torch.zeros_like(going.means)
+        native: NativeWalk = ctx.native
+        walk = native.walk
+        native.grad_values = torch.zeros_like(native.values)
+        native.grad_values[:, native.memory :] = grad
+        native.grad_moves = torch.zeros_like(native.moves)
+        native.grad_means = torch.zeros_like(native.means)
         size = walk.n_columns * walk.n_candidates
-        going.grad_candidates = x.new_empty(len(x), size)
-        going.grad_numbers = torch.zeros_like(going.numbers)
-        going.point(
+        native.grad_candidates = x.new_empty(len(x), size)
+        native.grad_numbers = torch.zeros_like(native.numbers)
+        native.point(
             "grad_values",
             "grad_moves",
             "grad_means",
@@ -195,7 +199,7 @@ class WalkFunction(torch.autograd.Function):
         )
         read = Read(outputs, outputs, None, None, None, None, [reserve])
         _, of_h, of_c, *of_weights = run_backward(
-            going.layer.cell,
+            native.going.cell,
             [Weights(*weights)],
             x,
             h_0,
@@ -206,9 +210,15 @@ class WalkFunction(torch.autograd.Function):
             [False, *ctx.needs_input_grad[2:4]],
             walk,
         )
-        of_numbers = going.grad_numbers[:, :, : len(head)]
+        of_numbers = native.grad_numbers[:, :, : len(head)]
         of_head = of_numbers.flatten(0, 1).mT @ outputs.flatten(0, 1)
         return None, None, of_h, of_c, of_numbers, of_head, *of_weights
+
+
+@lru_cache(maxsize=64)
+def constants(lags: tuple[int, ...], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Lags, and rates of the means, as the library reads them."""
+    return torch.tensor(lags), torch.tensor(list(RATES.values()), dtype=dtype)
 
 
 def padded(size: int, dtype: torch.dtype) -> int:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from skrnn.forecasting._levels import RATES
 
-__all__ = ["DAMPING", "State", "Walker", "describe"]
+__all__ = ["DAMPING", "Start", "State", "Walker", "describe", "start_of_walk"]
 
 DAMPING = 0.9  # of the trend, for each step away from the last known value
 
@@ -67,6 +67,41 @@ def age(count: Tensor) -> Tensor:
     return 0.2 * torch.log1p(count)
 
 
+class Start(NamedTuple):
+    """Series that set out: values around the origin then, in units of the scale."""
+
+    values: Tensor  # (n, memory, n_columns)
+    moves: Tensor  # (n, memory - 1, n_columns), each value from the level before it
+    means: Tensor  # (n, 3, n_columns), in the order of RATES
+    unseen: Tensor  # (n, 3), of the weights of the means: what was before all values
+    constant: Tensor  # (n, 2 * n_columns), inputs of the encoder: roughness, missing
+    n_seen: Tensor  # (n, 1)
+
+
+def start_of_walk(state: State, dtype: torch.dtype) -> Start:
+    """Describe where series stand for a walk."""
+    base, scale = state.levels[:, -1], state.scale
+    origin, unit = base[:, None], scale[:, None]
+    means = torch.stack([state.fast - base, torch.zeros_like(base), state.trend], 1)
+    keep = means.new_tensor([1.0 - rate for rate in RATES.values()])
+    count = torch.cat([state.n_seen, state.n_seen, state.n_seen - 1.0], 1)
+    rough = roughness(scale, state.size)
+    parts = (
+        (state.values - origin) / unit,
+        (state.values[:, 1:] - state.levels[:, :-1]) / unit,
+        means / unit,
+        keep ** count.clamp(min=0.0),
+        torch.cat([rough, torch.zeros_like(rough)], 1),
+        state.n_seen,
+    )
+    return Start(*(part.to(dtype) for part in parts))
+
+
+def series_last(numbers: Tensor) -> Tensor:
+    """Bring (n, ..., n_columns) to (..., n_columns, n)."""
+    return numbers.movedim(0, -1).contiguous()
+
+
 class Walker:
     """Series on their way, step by step; the scale stays what it was at the start.
 
@@ -78,26 +113,17 @@ class Walker:
     def __init__(self, state: State, lags: tuple[int, ...], dtype: torch.dtype) -> None:
         self.lags, self.dtype = lags, dtype
         self.base, self.scale = state.levels[:, -1], state.scale
-        past = (state.values - self.base[:, None]) / self.scale[:, None]
-        away = (state.values[:, 1:] - state.levels[:, :-1]) / self.scale[:, None]
-        self.values = list(self._inside(past).unbind(0))
+        start = start_of_walk(state, dtype)
+        self.values = list(series_last(start.values).unbind(0))
         # how far each value was from the level before it: what a step forecasts
-        self.moves = list(self._inside(away).unbind(0))
-        means = torch.stack([state.fast - self.base, 0.0 * self.base, state.trend], 1)
-        self.means = self._inside(means / self.scale[:, None])  # fast, slow, trend
-        keep = [1.0 - RATES[name] for name in ("fast", "slow", "trend")]
+        self.moves = list(series_last(start.moves).unbind(0))
+        self.means = series_last(start.means)
+        keep = [1.0 - rate for rate in RATES.values()]
         self.keep = self.means.new_tensor(keep)[:, None, None]
-        count = torch.cat([state.n_seen, state.n_seen, state.n_seen - 1.0], 1)
-        self.unseen = self.keep ** self._inside(count[:, :, None].clamp(min=0.0))
-        rough = roughness(state.scale, state.size)
-        self.constant = torch.cat([rough, torch.zeros_like(rough)], 1).to(dtype)
-        self.n_seen = state.n_seen.to(dtype)
+        self.unseen = series_last(start.unseen[:, :, None])
+        self.constant, self.n_seen = start.constant, start.n_seen
         self.nothing = torch.zeros_like(self.means[0])
         self.damping = 1.0
-
-    def _inside(self, numbers: Tensor) -> Tensor:
-        """Bring (n, ..., n_columns) to (..., n_columns, n)."""
-        return numbers.movedim(0, -1).to(self.dtype).contiguous()
 
     @property
     def slow(self) -> Tensor:
