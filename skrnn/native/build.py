@@ -45,14 +45,12 @@ def compile_layers(folder: Path) -> Path | None:
     target = folder / f"layers{SUFFIX}"
     digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()
     options = [*OPTIONS, f'-DSKRNN_SOURCE="{digest}"']
-    libraries = []
     if sys.platform != "win32":
         options.append("-fPIC")
-        libraries.append("-lm")
     for compiler in compilers():
         with tempfile.TemporaryDirectory() as scratch:
             made = Path(scratch) / target.name
-            command = [*compiler, *options, "-o", str(made), str(SOURCE), *libraries]
+            command = [*compiler, *options, "-o", str(made), str(SOURCE)]
             run = subprocess.run(command, capture_output=True, text=True, check=False)
             if run.returncode == 0 and keep(made, target):
                 return target

@@ -28,6 +28,7 @@
 enum { RNN, LSTM, GRU };
 #define SMOOTH ((REAL)0.04)
 enum { TILE = 32, CHUNK = 32 }; /* sequences; steps whose weight gradients are summed */
+enum { ITEMS = 16 };            /* numbers of either type: whole vectors of any set */
 
 /* Series that go on by their own forecasts, as in forecasting/_walker.py. Before each
    step, the inputs that depend on the values so far are put into x; after it, a linear
@@ -118,8 +119,10 @@ static void sort_rows(const Task *t, int64_t *order, int64_t *counts) {
         order[counts[length_of(t, row)]++] = row;
 }
 
-/* Kept of a column: candidates and their weights, how far, and the centre. */
-static int64_t kept_of_column(const Walk *w) { return 2 * w->n_candidates + 2; }
+/* Kept of a column: candidates and their weights, either padded; how far, the centre. */
+static int64_t kept_of_column(const Walk *w) {
+    return 2 * round_up(w->n_candidates, ITEMS) + 2;
+}
 
 /* Kept of a step: that of each column, and the weights of the last value in means. */
 int64_t skrnn_walk_kept(const Walk *w) { return w->n_columns * kept_of_column(w) + 3; }
@@ -328,11 +331,33 @@ INLINE V NAME(sigmoid)(V x) {
     return 1 / (t + 2);
 }
 
-INLINE REAL NAME(root)(REAL x) { return MATH(sqrt)(x * x + 1); }
+/* log x of x from 1: the series of artanh around the nearest power of 2. */
+INLINE V NAME(log)(V x) {
+    const int shift = IS_DOUBLE ? 52 : 23;
+    const INTEGER root_of_half = IS_DOUBLE ? (INTEGER)0x3fe6a09e667f3bcd : 0x3f3504f3;
+    I bits = (I)x, power = (bits - root_of_half) >> shift;
+    V part = (V)(bits - (power << shift)), whole = __builtin_convertvector(power, V);
+    V ratio = (part - 1) / (part + 1), square = ratio * ratio, sum = {0};
+    EACH(int n = IS_DOUBLE ? 21 : 11; n > 1; n -= 2) sum = (sum + 1 / (REAL)n) * square;
+    sum = 2 * ratio * sum + 2 * ratio;
+    sum += whole * (REAL)(IS_DOUBLE ? 1.90821492927058770002e-10
+                                    : -2.12194440054690583e-4);
+    V result = whole * (REAL)(IS_DOUBLE ? 0.693147180369123816490 : 0.693359375) + sum;
+    return NAME(choose)(x - x == 0, result, x); /* NaN and infinity stay */
+}
+
+/* The root of x * x + 1. */
+INLINE V NAME(root)(V x) {
+    V square = x * x + 1;
+    for (int i = 0; i < LANES; ++i) square[i] = MATH(sqrt)(square[i]);
+    return square;
+}
 
 /* Area hyperbolic sine. */
-INLINE REAL NAME(squash)(REAL x) {
-    return MATH(copysign)(MATH(log)(MATH(fabs)(x) + NAME(root)(x)), x);
+INLINE V NAME(squash)(V x) {
+    V negative = NAME(choose)(x < 0, x, -x);
+    V result = NAME(log)(NAME(root)(x) - negative);
+    return NAME(choose)(x < 0, -result, result);
 }
 
 /* c += a b for one tile: `rows` by `vectors` vectors, over n terms. Both are constants
@@ -543,65 +568,105 @@ TARGET static void NAME(take_value)(const Walk *w, int64_t row, int64_t place,
     }
 }
 
-/* What a row's coming step reads: candidates, and how many values there were. */
-TARGET static void NAME(look)(const Task *t, int64_t row, int64_t s) {
+/* What the coming step of n rows reads: candidates, and how many values there were. */
+TARGET static void NAME(look)(const Task *t, int64_t begin, int64_t n, int64_t s) {
     const Walk *w = t->walk;
-    const int64_t C = w->n_columns, K = w->n_candidates, place = w->place + s;
-    const int64_t n_kept = skrnn_walk_kept(w), shift = row * w->n_places * C;
-    const REAL *values = (const REAL *)w->values + shift;
-    const REAL *moves = (const REAL *)w->moves + shift;
-    const REAL *means = (const REAL *)w->means + row * 3 * C;
-    REAL *kept = (REAL *)w->kept + (row * t->n_steps + s) * n_kept;
-    REAL *x = (REAL *)t->x + (row * t->n_steps + s) * t->n_inputs;
-    if (w->n_walked + s > 0) NAME(take_value)(w, row, place - 1, kept + n_kept - 3);
-    for (int64_t c = 0; c < C; ++c) {
-        const REAL *value = values + place * C + c, *move = moves + place * C + c;
-        const REAL slow = means[C + c], last = value[-C] - slow;
-        REAL *to = kept + c * kept_of_column(w);
-        *to++ = value[-w->lags[0] * C] - slow;
-        *to++ = means[c] - slow;
-        *to++ = 0;
-        *to++ = last + ((const REAL *)w->fading)[s] * means[2 * C + c];
-        if (w->lags[0] > 1) *to++ = last;
-        for (int64_t i = 0; i < w->n_lags; ++i) {
-            const int64_t back = w->lags[i] * C;
-            if (i > 0) *to++ = value[-back] - slow;
-            if (w->lags[i] > 1) *to++ = move[-back];
+    const int64_t C = w->n_columns, K = w->n_candidates, KP = round_up(K, ITEMS);
+    const int64_t n_kept = skrnn_walk_kept(w), n_kept_row = t->n_steps * n_kept;
+    const int64_t place = w->place + s, F = t->n_inputs;
+    const REAL fading = ((const REAL *)w->fading)[s];
+    REAL *tile = (REAL *)w->kept + begin * n_kept_row + s * n_kept;
+    REAL *x = (REAL *)t->x + (begin * t->n_steps + s) * F;
+    for (int64_t r = 0; r < n; ++r) {
+        const int64_t row = begin + r, shift = (row * w->n_places + place) * C;
+        REAL *kept = tile + r * n_kept_row;
+        if (w->n_walked + s > 0) NAME(take_value)(w, row, place - 1, kept + n_kept - 3);
+        const REAL *means = (const REAL *)w->means + row * 3 * C;
+        for (int64_t c = 0; c < C; ++c) {
+            const REAL *value = (const REAL *)w->values + shift + c;
+            const REAL *move = (const REAL *)w->moves + shift + c;
+            const REAL slow = means[C + c], last = value[-C] - slow;
+            REAL *to = kept + c * kept_of_column(w), *end = to + KP;
+            *to++ = value[-w->lags[0] * C] - slow;
+            *to++ = means[c] - slow;
+            *to++ = 0;
+            *to++ = last + fading * means[2 * C + c];
+            if (w->lags[0] > 1) *to++ = last;
+            for (int64_t i = 0; i < w->n_lags; ++i) {
+                const int64_t back = w->lags[i] * C;
+                if (i > 0) *to++ = value[-back] - slow;
+                if (w->lags[i] > 1) *to++ = move[-back];
+            }
+            while (to < end) *to++ = 0;
         }
-        to -= K;
-        for (int64_t k = 0; k < K; ++k) x[c * K + k] = NAME(squash)(to[k]);
     }
-    x[C * K + 2 * C] = (REAL)0.2 * MATH(log1p)(((const REAL *)w->n_seen)[row]);
+    /* in a loop of its own, where no vector waits for the numbers it is made of */
+    for (int64_t r = 0; r < n; ++r) {
+        REAL *to = x + r * t->n_steps * F;
+        for (int64_t c = 0; c < C; ++c, to += K) {
+            REAL *candidates = tile + r * n_kept_row + c * kept_of_column(w);
+            REAL *squashed = candidates + KP; /* where the weights will be */
+            for (int64_t k = 0; k < K; k += LANES)
+                NAME(store)(squashed + k, NAME(squash)(NAME(load)(candidates + k)));
+            for (int64_t k = 0; k < K; ++k) to[k] = squashed[k];
+        }
+    }
+    const REAL *n_seen = (const REAL *)w->n_seen + begin;
+    for (int64_t r = 0; r < n; r += LANES) {
+        V age = (REAL)0.2 * NAME(log)(NAME(load_some)(n_seen + r, n - r) + 1);
+        for (int64_t i = 0; i < LANES && r + i < n; ++i)
+            x[(r + i) * t->n_steps * F + C * K + 2 * C] = age[i];
+    }
 }
 
-/* From a row's numbers to its next value. */
-TARGET static void NAME(move)(const Task *t, int64_t row, int64_t s) {
+/* From the numbers of n rows to their next values. */
+TARGET static void NAME(move)(const Task *t, int64_t begin, int64_t n, int64_t s) {
     const Walk *w = t->walk;
-    const int64_t C = w->n_columns, K = w->n_candidates, at = row * t->n_steps + s;
-    const REAL *means = (const REAL *)w->means + row * 3 * C;
-    REAL *values = (REAL *)w->values + (row * w->n_places + w->place + s) * C;
-    for (int64_t c = 0; c < C; ++c) {
-        const REAL *numbers = (const REAL *)w->numbers + at * w->width + c * w->n_numbers;
-        REAL *candidates =
-            (REAL *)w->kept + at * skrnn_walk_kept(w) + c * kept_of_column(w);
-        REAL *shares = candidates + K;
-        REAL top = numbers[0], total = 0, mixture = 0;
-        for (int64_t k = 1; k < K; ++k) top = numbers[k] > top ? numbers[k] : top;
-        for (int64_t k = 0; k < K; ++k) total += shares[k] = MATH(exp)(numbers[k] - top);
-        for (int64_t k = 0; k < K; ++k) {
-            shares[k] /= total;
-            mixture += shares[k] * candidates[k];
+    const int64_t C = w->n_columns, K = w->n_candidates, KP = round_up(K, ITEMS);
+    const int64_t n_kept = skrnn_walk_kept(w), n_kept_row = t->n_steps * n_kept;
+    const int64_t n_numbers_row = t->n_steps * w->width;
+    REAL *tile = (REAL *)w->kept + begin * n_kept_row + s * n_kept;
+    const REAL *numbers = w->numbers;
+    numbers += begin * n_numbers_row + s * w->width;
+    for (int64_t c = 0; c < C; ++c, numbers += w->n_numbers) {
+        REAL *weights = tile + c * kept_of_column(w) + KP, bent[TILE + ITEMS] = {0};
+        for (int64_t r = 0; r < n; ++r) {
+            const REAL *from = numbers + r * n_numbers_row;
+            REAL *to = weights + r * n_kept_row, top = from[0];
+            for (int64_t k = 1; k < K; ++k) top = from[k] > top ? from[k] : top;
+            for (int64_t k = 0; k < K; ++k) to[k] = from[k] - top;
+            for (int64_t k = K; k < KP; ++k) to[k] = 0;
+            bent[r] = from[K];
         }
-        const REAL bent = MATH(tanh)(numbers[K]);
-        const REAL away = bent > 0 ? bent : (REAL)0.1 * bent;
-        const REAL centre = candidates[0] + away * (mixture - candidates[0]);
-        shares[K] = bent;
-        shares[K + 1] = centre;
-        values[c] = means[C + c] + (centre + numbers[K + 1]);
-        if (w->zeros) { /* as Counts.mean in forecasting/_heads.py */
-            const REAL zero = ((const REAL *)w->zeros)[row * C + c];
-            const REAL above = values[c] - zero;
-            values[c] = zero + (above + MATH(sqrt)(above * above + SMOOTH)) / 2;
+        for (int64_t r = 0; r < n; r += LANES)
+            NAME(store)(bent + r, NAME(tanh)(NAME(load)(bent + r)));
+        for (int64_t r = 0; r < n; ++r)
+            for (int64_t k = 0; k < K; k += LANES) {
+                REAL *to = weights + r * n_kept_row + k;
+                V power = NAME(clip)(NAME(load)(to), (REAL)80.0);
+                NAME(store)(to, NAME(expm1)(power) + 1);
+            }
+        for (int64_t r = 0; r < n; ++r) {
+            const int64_t row = begin + r;
+            const REAL *candidates = weights + r * n_kept_row - KP;
+            REAL *shares = weights + r * n_kept_row, total = 0, mixture = 0;
+            for (int64_t k = 0; k < K; ++k) total += shares[k];
+            for (int64_t k = 0; k < K; ++k) {
+                shares[k] /= total;
+                mixture += shares[k] * candidates[k];
+            }
+            const REAL away = bent[r] > 0 ? bent[r] : (REAL)0.1 * bent[r];
+            const REAL centre = candidates[0] + away * (mixture - candidates[0]);
+            shares[KP] = bent[r];
+            shares[KP + 1] = centre;
+            REAL value = ((const REAL *)w->means)[(row * 3 + 1) * C + c] +
+                         (centre + numbers[r * n_numbers_row + K + 1]);
+            if (w->zeros) { /* as Counts.mean in forecasting/_heads.py */
+                const REAL zero = ((const REAL *)w->zeros)[row * C + c];
+                const REAL above = value - zero;
+                value = zero + (above + MATH(sqrt)(above * above + SMOOTH)) / 2;
+            }
+            ((REAL *)w->values)[(row * w->n_places + w->place + s) * C + c] = value;
         }
     }
 }
@@ -609,7 +674,8 @@ TARGET static void NAME(move)(const Task *t, int64_t row, int64_t s) {
 /* The way back of move: gradients of a row's numbers and candidates. */
 TARGET static void NAME(move_back)(const Task *t, int64_t row, int64_t s) {
     const Walk *w = t->walk;
-    const int64_t C = w->n_columns, K = w->n_candidates, at = row * t->n_steps + s;
+    const int64_t C = w->n_columns, K = w->n_candidates, KP = round_up(K, ITEMS);
+    const int64_t at = row * t->n_steps + s;
     const int64_t shift = (row * w->n_places + w->place + s) * C;
     const REAL *grad = (const REAL *)w->grad_values + shift;
     const REAL *values = (const REAL *)w->values + shift;
@@ -617,7 +683,7 @@ TARGET static void NAME(move_back)(const Task *t, int64_t row, int64_t s) {
     for (int64_t c = 0; c < C; ++c) {
         const REAL *candidates =
             (const REAL *)w->kept + at * skrnn_walk_kept(w) + c * kept_of_column(w);
-        const REAL *shares = candidates + K, bent = shares[K];
+        const REAL *shares = candidates + KP, bent = shares[KP];
         REAL g = grad[c];
         if (w->zeros) { /* value = zero + (above + root) / 2; its root - above is known */
             const REAL high = 2 * (values[c] - ((const REAL *)w->zeros)[row * C + c]);
@@ -655,8 +721,11 @@ TARGET static void NAME(look_back)(const Task *t, int64_t row, int64_t s,
         REAL *value = (REAL *)w->grad_values + shift + c;
         REAL *move = (REAL *)w->grad_moves + shift + c;
         REAL fast = of_means[c], slow = of_means[C + c], trend = of_means[2 * C + c];
-        for (int64_t k = 0; k < K; ++k)
-            grad[k] += grad_x[c * K + k] / NAME(root)(candidates[k]);
+        for (int64_t k = 0; k < K; k += LANES) {
+            V slopes = 1 / NAME(root)(NAME(load)(candidates + k));
+            for (int64_t i = 0; i < LANES && k + i < K; ++i)
+                grad[k + i] += grad_x[c * K + k + i] * slopes[i];
+        }
         value[-w->lags[0] * C] += grad[0];
         fast += grad[1];
         value[-C] += grad[3];
@@ -735,8 +804,8 @@ TARGET static void NAME(forward)(const Task *t) {
                 const int64_t place = t->reverse ? length_of(t, row) - 1 - s : s;
                 x[r] = (const REAL *)t->x + (row * T + place) * F;
                 outputs[r] = (REAL *)t->outputs + (row * T + place) * S;
-                if (t->walk) NAME(look)(t, row, s);
             }
+            if (t->walk) NAME(look)(t, begin, active, s);
             if (t->cell == RNN)
                 NAME(step_tile)(RNN, t, active, x, h, h_new, c, kept, outputs, pooled,
                                 s);
@@ -752,7 +821,7 @@ TARGET static void NAME(forward)(const Task *t) {
                 REAL *numbers = (REAL *)w->numbers + (begin * T + s) * w->width;
                 NAME(multiply)(active, w->width, H, h_new, P, 1, w->head, w->width,
                                numbers, T * w->width);
-                for (int64_t r = 0; r < active; ++r) NAME(move)(t, rows[r], s);
+                NAME(move)(t, begin, active, s);
             }
             REAL *old = h;
             h = h_new;
