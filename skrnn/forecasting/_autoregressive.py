@@ -301,7 +301,7 @@ class AutoregressiveModule(nn.Module):
         )
 
     def straight(self, extras: Tensor) -> Tensor:
-        """What exogenous numbers (..., n_extras) add to the numbers of the head."""
+        """Numbers of the head that exogenous ones (..., n_extras) add to the others."""
         weight = self.head.weight[:, self.config["hidden_size"] :]
         return functional.linear(extras, weight, self.head.bias)
 

@@ -55,9 +55,8 @@ class NativeWalk:
         counts: bool,
     ) -> None:
         self.going, self.n_inputs = going, n_inputs
-        self.h, self.c = state.hidden[0, 0], None
-        if state.hidden.shape[1] > 1:
-            self.c = state.hidden[0, 1]
+        parts = [part.contiguous() for part in state.hidden[0].unbind()]
+        self.h, self.c = parts[0], parts[1] if len(parts) > 1 else None
         dtype = going.head.dtype
         self.base, self.scale = state.levels[:, -1], state.scale
         start = start_of_walk(state, dtype)
@@ -76,7 +75,7 @@ class NativeWalk:
         self.values[:, : self.memory] = start.values
         self.moves[:, 1 : self.memory] = start.moves
         self.means, self.unseen = start.means, start.unseen
-        self.n_seen, self.constant = start.n_seen, start.constant
+        self.n_seen, self.constant = start.n_seen.clone(), start.constant
         self.lags, self.rates = constants(lags, dtype)
         self.point("lags", "rates", "values", "moves", "means", "unseen", "n_seen")
         if counts:
@@ -86,7 +85,9 @@ class NativeWalk:
     def point(self, *names: str) -> None:
         """Tell the library where arrays lie."""
         for name in names:
-            setattr(self.walk, name, place(getattr(self, name)))
+            array: Tensor = getattr(self, name)
+            assert array.is_contiguous(), name
+            setattr(self.walk, name, place(array))
 
     def prepare(self, extras: Tensor, numbers: Tensor, head: Tensor) -> Tensor:
         """Make what the steps of (n, n_steps, n_extras) need; give their inputs."""
@@ -103,6 +104,18 @@ class NativeWalk:
         self.kept = x.new_empty(n, n_steps, kept_of_walk(walk))
         self.point("fading", "head", "head_back", "numbers", "kept")
         return x
+
+    def prepare_back(self, grad: Tensor) -> None:
+        """Make what the way back needs, from gradients (n, n_steps, n_columns)."""
+        self.grad_values = torch.zeros_like(self.values)
+        self.grad_values[:, self.memory :] = grad
+        self.grad_moves = torch.zeros_like(self.moves)
+        self.grad_means = torch.zeros_like(self.means)
+        size = self.walk.n_columns * self.walk.n_candidates
+        self.grad_candidates = grad.new_empty(len(grad), size)
+        self.grad_numbers = torch.zeros_like(self.numbers)
+        self.point("grad_values", "grad_moves", "grad_means", "grad_candidates")
+        self.point("grad_numbers")
 
     def run(self, extras: Tensor, numbers: Tensor) -> Tensor:
         """Go all steps of (n, n_steps, n_extras): forecasts (n, n_steps, n_columns).
@@ -122,9 +135,7 @@ class NativeWalk:
                 array[:, : self.memory] = array[:, -self.memory :].clone()
             walk.place = self.memory
         x = self.prepare(extra[:, None], numbers[:, None], going.head)
-        read = run_forward(
-            going.cell, [going.weights], x, self.h, self.c, walk=walk
-        )
+        read = run_forward(going.cell, [going.weights], x, self.h, self.c, walk=walk)
         self.h, self.c = read.h_n, read.c_n
         walk.place += 1
         walk.n_walked += 1
@@ -182,21 +193,7 @@ class WalkFunction(torch.autograd.Function):
         """Give gradients of the states, the numbers, and all weights."""
         x, h_0, c_0, outputs, reserve, head, *weights = ctx.saved_tensors
         native: NativeWalk = ctx.native
-        walk = native.walk
-        native.grad_values = torch.zeros_like(native.values)
-        native.grad_values[:, native.memory :] = grad
-        native.grad_moves = torch.zeros_like(native.moves)
-        native.grad_means = torch.zeros_like(native.means)
-        size = walk.n_columns * walk.n_candidates
-        native.grad_candidates = x.new_empty(len(x), size)
-        native.grad_numbers = torch.zeros_like(native.numbers)
-        native.point(
-            "grad_values",
-            "grad_moves",
-            "grad_means",
-            "grad_candidates",
-            "grad_numbers",
-        )
+        native.prepare_back(grad)
         read = Read(outputs, outputs, None, None, None, None, [reserve])
         _, of_h, of_c, *of_weights = run_backward(
             native.going.cell,
@@ -208,7 +205,7 @@ class WalkFunction(torch.autograd.Function):
             read,
             [None] * 5,
             [False, *ctx.needs_input_grad[2:4]],
-            walk,
+            native.walk,
         )
         of_numbers = native.grad_numbers[:, :, : len(head)]
         of_head = of_numbers.flatten(0, 1).mT @ outputs.flatten(0, 1)
@@ -217,7 +214,7 @@ class WalkFunction(torch.autograd.Function):
 
 @lru_cache(maxsize=64)
 def constants(lags: tuple[int, ...], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Lags, and rates of the means, as the library reads them."""
+    """Give lags, and rates of the means, as the library reads them."""
     return torch.tensor(lags), torch.tensor(list(RATES.values()), dtype=dtype)
 
 

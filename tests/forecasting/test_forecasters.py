@@ -10,7 +10,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skorch.callbacks import Callback
 from sktime.datasets import load_airline
 
-from skrnn.forecasting import GRUForecaster, LSTMForecaster, RNNForecaster
+from skrnn._modules import RecurrentEncoder
+from skrnn._native import is_available
+from skrnn.forecasting import (
+    GRUForecaster,
+    LSTMForecaster,
+    RNNForecaster,
+    _native_walk,
+)
 
 CLASSES = [RNNForecaster, LSTMForecaster, GRUForecaster]
 STRATEGIES = ["recursive", "direct"]
@@ -574,17 +581,35 @@ def test_the_default_beats_the_seasonal_naive_forecast_on_air_passengers(cls):
     assert error < 0.6 * np.abs(seasonal_naive(train, 24) - test).mean()
 
 
-def test_a_forecast_takes_one_step_of_the_network_per_step(monkeypatch):
-    from skrnn._modules import RecurrentEncoder
+@pytest.mark.parametrize(
+    "engine",
+    [
+        "torch",
+        pytest.param(
+            "native",
+            marks=pytest.mark.skipif(not is_available(), reason="no compiled layers"),
+        ),
+    ],
+)
+def test_a_forecast_takes_one_step_of_the_network_per_step(engine, monkeypatch):
+    forecaster = make(engine=engine).fit(load_airline())
+    calls = []
+    if engine == "torch":
+        advance = RecurrentEncoder.advance
 
-    forecaster = make().fit(load_airline())
-    calls, advance = [], RecurrentEncoder.advance
+        def count(self, x, state):
+            calls.append(x.shape[:2])
+            return advance(self, x, state)
 
-    def count(self, x, state):
-        calls.append(x.shape[:2])
-        return advance(self, x, state)
+        monkeypatch.setattr(RecurrentEncoder, "advance", count)
+    else:
+        run = _native_walk.run_forward
 
-    monkeypatch.setattr(RecurrentEncoder, "advance", count)
+        def count(cell, weights, x, *args, **more):
+            calls.append(x.shape[:2])
+            return run(cell, weights, x, *args, **more)
+
+        monkeypatch.setattr(_native_walk, "run_forward", count)
     forecaster.predict(fh=range(1, 51))
     assert calls == [(1, 1)] * 50  # nothing is encoded anew
     calls.clear()

@@ -56,6 +56,18 @@ def test_the_loss_is_the_negative_log_likelihood(name):
         assert_allclose(losses, -expected.logpdf(target.numpy()), rtol=1e-8)
 
 
+@pytest.mark.parametrize("name", HEADS)
+def test_gradients_of_the_loss_are_finite_differences(name):
+    head, centre, raw, target, origin, scale = draw_inputs(name)
+
+    def loss(centre, raw):
+        return head.loss(centre, raw, target, origin, scale)
+
+    assert torch.autograd.gradcheck(
+        loss, (centre.requires_grad_(), raw.requires_grad_())
+    )
+
+
 @pytest.mark.parametrize("name", COUNTS)
 def test_the_point_forecast_of_counts_is_their_mean(name):
     head, centre, raw, _, origin, scale = draw_inputs(name)
