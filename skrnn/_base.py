@@ -16,10 +16,10 @@ from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    clone,
 )
 from sklearn.utils.validation import check_is_fitted
 
+from skrnn._callbacks import fresh_callbacks
 from skrnn._missing import fill_values, mask_missing, mask_step
 from skrnn._params import CONSTRAINTS, check_skorch_params, spawn_seeds
 from skrnn._sequences import Sequences
@@ -27,6 +27,7 @@ from skrnn._training_set import (
     Selection,
     TrainingSet,
     check_sample_weight,
+    feature_statistics,
     merge_identical,
     split_validation,
 )
@@ -44,8 +45,9 @@ if TYPE_CHECKING:  # torch is loaded by the first fit
     from skrnn._streaming import Stepper, StreamState
     from skrnn._training import Net
 
-__all__ = ["BaseRecurrent", "fresh_callbacks"]
+__all__ = ["BaseRecurrent"]
 
+BLOCKS_FROM = [16, 64]  # median numbers of steps, from which a stem has one more
 NOTES_OF_SKORCH = {"train_loss_best", "valid_loss_best"}
 NOTES_OF_SKORCH |= {"train_batch_count", "valid_batch_count"}
 
@@ -62,8 +64,11 @@ class BaseRecurrent(
 
     _cell: ClassVar[str]
     callbacks: Any
+    bidirectional: bool
     device: str
     dtype: str
+    scale_inputs: bool
+    stem: Any
     net_: Net
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
@@ -152,7 +157,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         NotFittedError
             If nothing was fitted yet.
         ValueError
-            If the network is bidirectional: it reads each sequence from its end, too.
+            If the network is bidirectional or has a stem: it reads later steps, too.
         """
         return self._stepper(begin=True).initial_state(n_sequences)
 
@@ -184,7 +189,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         ValueError
             If x has another shape, values that are missing (unless
             ``missing="mask"``) or infinite, the state is not of a network of this
-            form, or the network is bidirectional.
+            form, or the network is bidirectional or has a stem.
         TypeError
             If the state is something else.
         """
@@ -401,14 +406,18 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             seeds=spawn_seeds(self.random_state, 3, n_before),
         )
         check_engine(self.engine, settings.device)
+        prepared = self._prepare(train)
+        config, n_features = self._module_config(prepared, old), self._n_step_features
         with plain_torch(settings.device):
             if old is None:
-                module = make_module(self._module_config(), settings.seeds[0])
+                module = make_module(config, settings.seeds[0])
+                if module.scaling is not None:
+                    module.scaling.learn(*feature_statistics(prepared, n_features))
             else:
-                module = copy_module(old.sequence_module, self._module_config())
+                module = copy_module(old.sequence_module, config)
             self.net_ = fit_module(
                 module,
-                self._prepare(train),
+                prepared,
                 None if validation is None else self._prepare(validation),
                 settings,
                 old,
@@ -428,7 +437,16 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         dtype = self._dtype_of_net()
         return partial(mask_missing, fill=self.fill_values_, dtype=dtype)
 
-    def _module_config(self) -> dict[str, Any]:
+    def _n_blocks(self, lengths: NDArray[np.int64], old: Net | None) -> int:
+        """How many blocks the stem has; a fitted network keeps what it has."""
+        if self.stem != "auto":
+            return int(self.stem)
+        if old is not None:
+            return int(old.sequence_module.config["stem"])
+        longest = np.median(lengths) if self.bidirectional else 0
+        return int(np.searchsorted(BLOCKS_FROM, longest, side="right"))
+
+    def _module_config(self, data: TrainingSet, old: Net | None) -> dict[str, Any]:
         return {
             "cell": self._cell,
             "n_features": self._n_step_features * (2 if self.missing == "mask" else 1),
@@ -440,6 +458,8 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             "pooling": self.pooling,
             "dtype": self.dtype,
             "engine": self.engine,
+            "scale_inputs": bool(self.scale_inputs),
+            "stem": self._n_blocks(data.sequences.lengths, old),
         }
 
     def _settings(self, max_epochs: int, lr_schedule: str) -> Settings:
@@ -563,21 +583,3 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             settings = self._settings(1, "constant")
             self.device = device
         self.net_ = load_net(state["net_"], settings)
-
-
-def fresh_callbacks(callbacks: Any, otherwise: Callable[[Any], Any]) -> Any:
-    """Clone callbacks; give one that cannot be cloned to ``otherwise``.
-
-    skorch takes every attribute of a callback for an argument of its constructor, so
-    one that keeps a list of losses cannot be cloned.
-    """
-
-    def fresh(callback: Any) -> Any:
-        try:
-            return clone(callback, safe=False)
-        except Exception:  # constructors are the user's and may raise anything
-            return otherwise(callback)
-
-    if not isinstance(callbacks, list | tuple):
-        return clone(callbacks, safe=False)
-    return type(callbacks)([fresh(callback) for callback in callbacks])

@@ -44,6 +44,8 @@ class BaseRecurrentClassifier(ClassifierMixin, BaseRecurrent):
         bidirectional: bool = True,
         dropout: float = 0.1,
         pooling: str = "concat",
+        stem: int | str = "auto",
+        scale_inputs: bool = True,
         lr: float = 3e-3,
         lr_schedule: str = "one_cycle",
         optimizer: Any = "adamw",
@@ -72,6 +74,8 @@ class BaseRecurrentClassifier(ClassifierMixin, BaseRecurrent):
         self.bidirectional = bidirectional
         self.dropout = dropout
         self.pooling = pooling
+        self.stem = stem
+        self.scale_inputs = scale_inputs
         self.lr = lr
         self.lr_schedule = lr_schedule
         self.optimizer = optimizer
@@ -420,6 +424,15 @@ class RNNClassifier(BaseRecurrentClassifier):
         How the outputs at all steps become one embedding: the last output of each
         direction, mean or maximum over steps, these three side by side, or a mean with
         learned weights.
+    stem : int or "auto", default="auto"
+        Number of blocks before the recurrent layers, each of which makes sequences a
+        quarter as long: a convolution over nine steps, batch normalisation, ReLU and a
+        maximum over four steps. "auto" takes one block if half of the training
+        sequences have 16 steps or more, two from 64 on, and none with
+        ``bidirectional=False``: a stem looks at later steps, too.
+    scale_inputs : bool, default=True
+        Whether the network brings each feature to mean 0 and deviation 1 over the steps
+        of the training sequences.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -564,6 +577,15 @@ class LSTMClassifier(BaseRecurrentClassifier):
         How the outputs at all steps become one embedding: the last output of each
         direction, mean or maximum over steps, these three side by side, or a mean with
         learned weights.
+    stem : int or "auto", default="auto"
+        Number of blocks before the recurrent layers, each of which makes sequences a
+        quarter as long: a convolution over nine steps, batch normalisation, ReLU and a
+        maximum over four steps. "auto" takes one block if half of the training
+        sequences have 16 steps or more, two from 64 on, and none with
+        ``bidirectional=False``: a stem looks at later steps, too.
+    scale_inputs : bool, default=True
+        Whether the network brings each feature to mean 0 and deviation 1 over the steps
+        of the training sequences.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -720,6 +742,15 @@ class GRUClassifier(BaseRecurrentClassifier):
         How the outputs at all steps become one embedding: the last output of each
         direction, mean or maximum over steps, these three side by side, or a mean with
         learned weights.
+    stem : int or "auto", default="auto"
+        Number of blocks before the recurrent layers, each of which makes sequences a
+        quarter as long: a convolution over nine steps, batch normalisation, ReLU and a
+        maximum over four steps. "auto" takes one block if half of the training
+        sequences have 16 steps or more, two from 64 on, and none with
+        ``bidirectional=False``: a stem looks at later steps, too.
+    scale_inputs : bool, default=True
+        Whether the network brings each feature to mean 0 and deviation 1 over the steps
+        of the training sequences.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"

@@ -19,6 +19,7 @@ from skrnn._layers import (
     advance_layer,
     read_layer,
 )
+from skrnn._stem import KERNEL, POOL, Block, InputScaling, Stem
 
 __all__ = ["Dropout", "RecurrentEncoder", "SequenceModule", "aligned_copy"]
 __all__ += ["aligned_head"]
@@ -150,6 +151,9 @@ def mask(x: Tensor, lengths: Tensor | None, value: float) -> Tensor:
 class SequenceModule(nn.Module):
     """Encoder, pooling and linear head: sequences in, ``n_outputs`` numbers out.
 
+    Before the encoder stand, if they are wanted, a scaling of the features and a stem
+    of so many blocks.
+
     Parameters are allocated without values; ``initialize`` draws them.
     """
 
@@ -165,6 +169,8 @@ class SequenceModule(nn.Module):
         pooling: Pooling = "last",
         dtype: torch.dtype | None = None,
         engine: Engine = "auto",
+        scale_inputs: bool = False,
+        stem: int = 0,
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
@@ -178,10 +184,15 @@ class SequenceModule(nn.Module):
             "pooling": pooling,
             "dtype": dtype,
             "engine": engine,
+            "scale_inputs": scale_inputs,
+            "stem": stem,
         }
+        self.scaling = InputScaling(n_features, dtype) if scale_inputs else None
+        channels = round_up(hidden_size)
+        self.stem = Stem(n_features, channels, stem, dtype) if stem else None
         self.encoder = RecurrentEncoder(
             cell,
-            n_features,
+            channels if stem else n_features,
             hidden_size,
             num_layers,
             bidirectional,
@@ -211,6 +222,10 @@ class SequenceModule(nn.Module):
 
     def embed(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Map (n_sequences, n_steps, n_features) to (n_sequences, embedding_size)."""
+        if self.scaling is not None:
+            x = self.scaling(x)
+        if self.stem is not None:
+            x, lengths = self.stem(x, lengths)
         pool = self.pooling in ("mean", "max", "concat")
         outputs, last, sums, maxima = self.encoder.read(x, lengths, pool)
         if self.pooling == "last":
@@ -230,6 +245,12 @@ class SequenceModule(nn.Module):
             return maxima
         return torch.cat([last, mean, maxima], dim=1)
 
+    @property
+    def widest(self) -> int:
+        """Most numbers of a step while a block of sequences is run."""
+        width: int = max(self.embedding_size, self.config["n_features"])
+        return width if self.stem is None else max(width, self.stem.width)
+
     @torch.no_grad()
     def initialize(self, generator: torch.Generator) -> None:
         """Draw all parameters: Glorot inputs, orthogonal recurrence, forget bias 1.
@@ -238,6 +259,9 @@ class SequenceModule(nn.Module):
         drawn gate by gate. Runs on the CPU, so all devices begin with equal weights.
         """
         self.to_empty(device="cpu")
+        for part in self.modules():
+            if isinstance(part, (InputScaling, Block)):
+                part.reset()
         draw_parameters(self, self.config, generator)
 
 
@@ -254,6 +278,8 @@ def draw_parameters(
         elif kind.startswith("weight_hh"):
             for gate in torch.split(parameter, config["hidden_size"]):
                 nn.init.orthogonal_(gate, generator=generator)
+        elif kind == "gain":
+            nn.init.ones_(parameter)
         elif kind == "weight":
             nn.init.xavier_uniform_(parameter, generator=generator)
         else:
@@ -285,11 +311,14 @@ def count_weights(config: dict[str, Any]) -> int:
     """Count the numbers of a module's weights before it is made."""
     hidden, n_outputs = config["hidden_size"], config["n_outputs"]
     width = hidden * (2 if config["bidirectional"] else 1)
-    inputs = [config["n_features"]] + [width] * (config["num_layers"] - 1)
+    channels, n_blocks = round_up(hidden), config["stem"]
+    stem = [config["n_features"]] + [channels] * n_blocks
+    convolutions = channels * sum(KERNEL * size + 2 for size in stem[:n_blocks])
+    inputs = [stem[-1]] + [width] * (config["num_layers"] - 1)
     layers = width // hidden * count_layer_weights(config["cell"], hidden, inputs)
     attention = width * (width + 2) if config["pooling"] == "attention" else 0
     embedding = width * (3 if config["pooling"] == "concat" else 1)
-    return int(layers + attention + (embedding + 1) * n_outputs)
+    return int(convolutions + layers + attention + (embedding + 1) * n_outputs)
 
 
 def count_layer_weights(cell: Cell, hidden_size: int, inputs: list[int]) -> int:
@@ -301,7 +330,11 @@ def count_layer_weights(cell: Cell, hidden_size: int, inputs: list[int]) -> int:
 def count_activations(config: dict[str, Any]) -> int:
     """Count the gates of one step, the least that it keeps for the gradients."""
     width = config["hidden_size"] * (2 if config["bidirectional"] else 1)
-    return int(GATES[config["cell"]] * width * config["num_layers"])
+    gates = int(GATES[config["cell"]] * width * config["num_layers"])
+    if not config["stem"]:
+        return gates
+    n_blocks: int = config["stem"]
+    return 2 * round_up(config["hidden_size"]) + gates // POOL**n_blocks
 
 
 @torch.no_grad()
@@ -314,8 +347,9 @@ def aligned_copy(module: SequenceModule) -> SequenceModule:
     """
     config = module.config
     hidden, new_hidden = config["hidden_size"], round_up(config["hidden_size"])
-    sizes = {
-        "n_features": round_up(config["n_features"]),
+    n_features = config["n_features"]
+    sizes = {  # a stem aligns by itself what it multiplies
+        "n_features": n_features if config["stem"] else round_up(n_features),
         "n_outputs": round_up(config["n_outputs"]),
         "hidden_size": new_hidden,
     }
@@ -324,8 +358,11 @@ def aligned_copy(module: SequenceModule) -> SequenceModule:
     copy.to_empty(device=device).eval()
     source = module.state_dict()
     for name, target in copy.state_dict().items():
-        target.zero_()
+        target.fill_(1.0 if name == "scaling.scale" else 0.0)
         value = source[name]
+        if name.startswith("stem"):
+            target.copy_(value)
+            continue
         if name.startswith(("encoder", "attention.0")):  # rows are gates or units
             rows = blocks(hidden, new_hidden, value.shape[0])
         else:

@@ -23,6 +23,8 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "bidirectional": ["boolean"],
     "dropout": [Interval(Real, 0.0, 1.0, closed="left")],
     "pooling": [StrOptions({"last", "mean", "max", "concat", "attention"})],
+    "stem": [StrOptions({"auto"}), Interval(Integral, 0, 5, closed="both")],
+    "scale_inputs": ["boolean"],
     "lr": [_POSITIVE],
     "lr_schedule": [StrOptions({"one_cycle", "cosine", "constant"})],
     "optimizer": [StrOptions({"adamw", "adam", "sgd", "rmsprop"}), type],

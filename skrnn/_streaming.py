@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -37,12 +38,18 @@ class Stepper:
                 "A bidirectional network reads each sequence from its end, too, and "
                 "cannot go step by step: fit with bidirectional=False."
             )
+        if module.stem is not None:
+            raise ValueError(
+                "A stem looks at later steps and makes sequences shorter, so that the "
+                "network cannot go step by step: fit with stem=0."
+            )
         self.owners = [  # where weights are, to notice any change
-            (part._parameters, name, weight, weight._version, weight.detach().clone())
-            for part in module.modules()
-            for name, weight in part._parameters.items()
-            if weight is not None
+            (named, name, weight, weight._version, weight.detach().clone())
+            for named, name, weight in weights_in(module)
         ]
+        self.scaling = None
+        if module.scaling is not None:
+            self.scaling = to_numpy(module.scaling.mean), to_numpy(module.scaling.scale)
         self.pooling = module.pooling
         layers = list(module.encoder.forward_layers)
         self.cell = cell_of(layers[0])  # type: ignore[arg-type]  # torch says Module
@@ -75,7 +82,7 @@ class Stepper:
 
     def is_same(self, module: SequenceModule) -> bool:
         """Whether no weight and no part of the module has changed in any way."""
-        now = list(module.parameters())
+        now = [weight for _, _, weight in weights_in(module)]
         return len(now) == len(self.owners) and all(
             weight is kept and weight.dtype == copy.dtype and torch.equal(weight, copy)
             for weight, (_, _, kept, _, copy) in zip(now, self.owners, strict=True)
@@ -115,6 +122,8 @@ class Stepper:
 
     def read(self, x: Array, state: StreamState) -> tuple[Array, StreamState]:
         """Read one step (n, n_features): outputs of the head, and the new state."""
+        if self.scaling is not None:
+            x = (x - self.scaling[0]) / self.scaling[1]
         hidden = self.advance(x, state.hidden)
         n_steps = state.n_steps + 1
         embedding, pooled = self.pool(hidden[-1, 0], state.pooled, n_steps)
@@ -168,6 +177,15 @@ class Stepper:
         old, new = np.exp(highest - higher), np.exp(score - higher)
         weight, total = weight * old + new, total * old + new * output
         return total / weight, (higher, weight, total)
+
+
+def weights_in(module: nn.Module) -> Iterator[tuple[dict[str, Any], str, Tensor]]:
+    """Give where each parameter and buffer is kept, its name there, and itself."""
+    for part in module.modules():
+        for named in (part._parameters, part._buffers):
+            for name, weight in named.items():
+                if weight is not None:
+                    yield named, name, weight
 
 
 def form_of(state: StreamState) -> tuple[Any, ...]:

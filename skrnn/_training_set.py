@@ -15,7 +15,7 @@ from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from skrnn._sequences import Sequences, is_mapped
 
 __all__ = ["Selection", "TrainingSet", "check_sample_weight", "merge_identical"]
-__all__ += ["split_validation", "without_huge"]
+__all__ += ["feature_statistics", "split_validation", "without_huge"]
 
 HUGE = 1e100
 NUMBERS_IN_A_BLOCK = 2**20
@@ -90,6 +90,40 @@ class TrainingSet(NamedTuple):
     def take(self, key: Any) -> TrainingSet:
         """Pick sequences by index or mask."""
         return TrainingSet(self.sequences[key], self.targets[key], self.weights[key])
+
+
+def feature_statistics(
+    data: TrainingSet, n_features: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weighted mean and deviation of each feature over all steps; 1 for constant ones.
+
+    Features from ``n_features`` on get mean 0 and deviation 1.
+
+    Read block by block (Chan et al., 1983, doi:10.1080/00031305.1983.10483115).
+    """
+    sequences = Selection.of(data.sequences)
+    mean: Any = 0.0
+    squares: Any = 0.0
+    largest: Any = 0.0
+    total, row = 0.0, 0
+    for block in sequences.blocks():
+        weights = np.repeat(data.weights[row : row + len(block)], block.lengths)
+        row += len(block)
+        values = block.values.astype(np.float64)
+        largest = np.maximum(largest, np.abs(values).max(axis=0))
+        here = np.average(values, axis=0, weights=weights)
+        share = weights.sum() / (total + weights.sum())
+        with np.errstate(over="ignore", invalid="ignore"):  # squares of 1e200
+            squares = squares + weights @ (values - here) ** 2
+            squares = squares + (here - mean) ** 2 * (total * share)
+        mean = mean + (here - mean) * share
+        total += weights.sum()
+    deviation = np.sqrt(squares / total)
+    deviation = np.where(np.isfinite(deviation), deviation, largest)
+    rounding = 10 * np.finfo(np.float64).eps * np.abs(mean)
+    constant = deviation <= np.maximum(rounding, np.finfo(sequences.dtype).tiny)
+    others = np.arange(len(mean)) >= n_features
+    return np.where(others, 0.0, mean), np.where(constant | others, 1.0, deviation)
 
 
 def check_sample_weight(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64]:

@@ -13,8 +13,16 @@ HOME = Path(skrnn.__file__).parent
 FILES = sorted(HOME.rglob("*.py"))
 LAYERS = [  # a file may import only from lines above its own
     {"native.__init__", "native.build", "_native"},
-    {"_params", "_sequences", "_layers", "_losses", "_devices", "_optimizers"},
-    {"_settings"},
+    {
+        "_params",
+        "_callbacks",
+        "_sequences",
+        "_layers",
+        "_losses",
+        "_devices",
+        "_optimizers",
+    },
+    {"_settings", "_stem"},
     {"_frames", "_missing", "_training_set", "_modules", "datasets"},
     {"_running", "_streaming"},
     {"_inputs", "_windows", "_batches", "_labels", "_checks_data"},
@@ -49,6 +57,7 @@ DOORS = {  # the files that may import an outside library
         "_optimizers",
         "_running",
         "_settings",
+        "_stem",
         "_streaming",
         "_training",
         "forecasting._autoregressive",

@@ -79,6 +79,7 @@ def test_memory_is_counted_before_it_is_taken():
     n_weights = 4 * (10**7 + 3) * 10**7 + 10**7 + 1
     config = {"cell": "lstm", "n_features": 1, "n_outputs": 1, "num_layers": 1}
     config |= {"hidden_size": 10**7, "bidirectional": False, "pooling": "last"}
+    config["stem"] = 0
     assert count_weights(config) == n_weights
     with pytest.raises(MemoryError, match=f"about {16 * n_weights / 2**30:.0f} GiB"):
         check_memory(n_weights, bytes_each=4)

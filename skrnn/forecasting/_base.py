@@ -20,7 +20,7 @@ from sklearn.utils._param_validation import (
 )
 from sktime.forecasting.base import BaseForecaster
 
-from skrnn._base import fresh_callbacks
+from skrnn._callbacks import fresh_callbacks
 from skrnn._params import CONSTRAINTS, check_skorch_params, spawn_seeds
 from skrnn.forecasting._exogenous import Exogenous, check_calendar, frames_of
 from skrnn.forecasting._guard import all_or_nothing

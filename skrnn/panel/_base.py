@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from skrnn._base import BaseRecurrent, fresh_callbacks
+from skrnn._base import BaseRecurrent
+from skrnn._callbacks import fresh_callbacks
 from skrnn._inputs import as_sequences
 from skrnn._sequences import Sequences
 

@@ -126,6 +126,8 @@ def test_every_parameter_reaches_the_scikit_learn_class(name):
         "bidirectional": False,
         "dropout": 0.2,
         "pooling": "max",
+        "stem": 1,
+        "scale_inputs": False,
         "lr": 0.01,
         "lr_schedule": "cosine",
         "optimizer": "adam",

@@ -1,4 +1,4 @@
-"""The data sets: arrays or Sequences, split into train and test as their authors did."""
+"""Data sets, split into train and test as their authors did."""
 
 import functools
 from pathlib import Path
@@ -35,7 +35,9 @@ def load(name: str) -> tuple[Split, Split]:
     """Train and test part."""
     if name in FILES:
         arrays = np.load(SHARED / f"{name}.npz", allow_pickle=False)
-        parts = [(arrays[f"X_{part}"], arrays[f"y_{part}"]) for part in ("train", "test")]
+        parts = [
+            (arrays[f"X_{part}"], arrays[f"y_{part}"]) for part in ("train", "test")
+        ]
         return tuple(Split(X.reshape(len(X), -1, 1), y) for X, y in parts)
     return tuple(Split(*take(name, part)) for part in ("train", "test"))
 
