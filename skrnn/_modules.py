@@ -333,8 +333,8 @@ def count_activations(config: dict[str, Any]) -> int:
     gates = int(GATES[config["cell"]] * width * config["num_layers"])
     if not config["stem"]:
         return gates
-    n_blocks: int = config["stem"]
-    return 2 * round_up(config["hidden_size"]) + gates // POOL**n_blocks
+    shorter: int = POOL ** config["stem"]
+    return 2 * round_up(config["hidden_size"]) + gates // shorter
 
 
 @torch.no_grad()

@@ -56,6 +56,12 @@ def test_the_checks_pass_without_a_seed_and_with_other_parts(name):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["GRURegressor", "LSTMClassifier", "RNNClassifier"])
+def test_the_checks_pass_with_a_stem(name):
+    assert_all_pass(make(name, stem=1, random_state=0))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["GRURegressor", "LSTMClassifier"])
 def test_the_checks_pass_in_double_precision(name):
     assert_all_pass(make(name, dtype="float64", random_state=0))
