@@ -57,7 +57,7 @@ class RNNForecaster(BaseRecurrentForecaster):
         Columns of X that are constant for each series: ``predict`` does not need them.
     num_samples : int, default=200
         Number of sampled paths for intervals, quantiles, variances and distributions.
-    lr : float, default=1e-2
+    lr : float, default=5e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
         How ``lr`` changes from update to update: up from 4 % during the first quarter
@@ -70,7 +70,7 @@ class RNNForecaster(BaseRecurrentForecaster):
     max_grad_norm : float or None, default=1.0
         Gradients with a larger norm (over all weights) are shortened to it; None leaves
         them.
-    max_epochs : int, default=20
+    max_epochs : int, default=40
         Number of epochs. An epoch has 3 updates for one short series and up to 30 for
         many series or a long one.
     batch_size : int, default=64
@@ -236,7 +236,7 @@ class LSTMForecaster(BaseRecurrentForecaster):
         Columns of X that are constant for each series: ``predict`` does not need them.
     num_samples : int, default=200
         Number of sampled paths for intervals, quantiles, variances and distributions.
-    lr : float, default=1e-2
+    lr : float, default=5e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
         How ``lr`` changes from update to update: up from 4 % during the first quarter
@@ -249,7 +249,7 @@ class LSTMForecaster(BaseRecurrentForecaster):
     max_grad_norm : float or None, default=1.0
         Gradients with a larger norm (over all weights) are shortened to it; None leaves
         them.
-    max_epochs : int, default=20
+    max_epochs : int, default=40
         Number of epochs. An epoch has 3 updates for one short series and up to 30 for
         many series or a long one.
     batch_size : int, default=64
@@ -416,7 +416,7 @@ class GRUForecaster(BaseRecurrentForecaster):
         Columns of X that are constant for each series: ``predict`` does not need them.
     num_samples : int, default=200
         Number of sampled paths for intervals, quantiles, variances and distributions.
-    lr : float, default=1e-2
+    lr : float, default=5e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
         How ``lr`` changes from update to update: up from 4 % during the first quarter
@@ -429,7 +429,7 @@ class GRUForecaster(BaseRecurrentForecaster):
     max_grad_norm : float or None, default=1.0
         Gradients with a larger norm (over all weights) are shortened to it; None leaves
         them.
-    max_epochs : int, default=20
+    max_epochs : int, default=40
         Number of epochs. An epoch has 3 updates for one short series and up to 30 for
         many series or a long one.
     batch_size : int, default=64
