@@ -104,22 +104,24 @@ def feature_statistics(
     sequences = Selection.of(data.sequences)
     mean: Any = 0.0
     squares: Any = 0.0
-    largest: Any = 0.0
     total, row = 0.0, 0
     for block in sequences.blocks():
         weights = np.repeat(data.weights[row : row + len(block)], block.lengths)
         row += len(block)
-        values = block.values.astype(np.float64)
-        largest = np.maximum(largest, np.abs(values).max(axis=0))
-        here = np.average(values, axis=0, weights=weights)
-        share = weights.sum() / (total + weights.sum())
+        values, weight = block.values.astype(np.float64), weights.sum()
+        here = weights / weight @ values
+        values -= here
+        share = weight / (total + weight)
         with np.errstate(over="ignore", invalid="ignore"):  # squares of 1e200
-            squares = squares + weights @ (values - here) ** 2
+            values *= values
+            squares = squares + weights @ values
             squares = squares + (here - mean) ** 2 * (total * share)
         mean = mean + (here - mean) * share
-        total += weights.sum()
+        total += weight
     deviation = np.sqrt(squares / total)
-    deviation = np.where(np.isfinite(deviation), deviation, largest)
+    if not np.isfinite(deviation).all():
+        largest = [np.abs(block.values).max(axis=0) for block in sequences.blocks()]
+        deviation = np.where(np.isfinite(deviation), deviation, np.max(largest, axis=0))
     rounding = 10 * np.finfo(np.float64).eps * np.abs(mean)
     constant = deviation <= np.maximum(rounding, np.finfo(sequences.dtype).tiny)
     others = np.arange(len(mean)) >= n_features
