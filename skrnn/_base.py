@@ -47,7 +47,7 @@ if TYPE_CHECKING:  # torch is loaded by the first fit
 
 __all__ = ["BaseRecurrent"]
 
-BLOCKS_FROM = [16, 64]  # median numbers of steps, from which a stem has one more
+BLOCKS_FROM = [16, 96]  # median numbers of steps, from which a stem has one more
 NOTES_OF_SKORCH = {"train_loss_best", "valid_loss_best"}
 NOTES_OF_SKORCH |= {"train_batch_count", "valid_batch_count"}
 

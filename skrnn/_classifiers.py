@@ -428,7 +428,7 @@ class RNNClassifier(BaseRecurrentClassifier):
         Number of blocks before the recurrent layers, each of which makes sequences a
         quarter as long: a convolution over nine steps, batch normalisation, ReLU and a
         maximum over four steps. "auto" takes one block if half of the training
-        sequences have 16 steps or more, two from 64 on, and none with
+        sequences have 16 steps or more, two from 96 on, and none with
         ``bidirectional=False``: a stem looks at later steps, too.
     scale_inputs : bool, default=True
         Whether the network brings each feature to mean 0 and deviation 1 over the steps
@@ -581,7 +581,7 @@ class LSTMClassifier(BaseRecurrentClassifier):
         Number of blocks before the recurrent layers, each of which makes sequences a
         quarter as long: a convolution over nine steps, batch normalisation, ReLU and a
         maximum over four steps. "auto" takes one block if half of the training
-        sequences have 16 steps or more, two from 64 on, and none with
+        sequences have 16 steps or more, two from 96 on, and none with
         ``bidirectional=False``: a stem looks at later steps, too.
     scale_inputs : bool, default=True
         Whether the network brings each feature to mean 0 and deviation 1 over the steps
@@ -746,7 +746,7 @@ class GRUClassifier(BaseRecurrentClassifier):
         Number of blocks before the recurrent layers, each of which makes sequences a
         quarter as long: a convolution over nine steps, batch normalisation, ReLU and a
         maximum over four steps. "auto" takes one block if half of the training
-        sequences have 16 steps or more, two from 64 on, and none with
+        sequences have 16 steps or more, two from 96 on, and none with
         ``bidirectional=False``: a stem looks at later steps, too.
     scale_inputs : bool, default=True
         Whether the network brings each feature to mean 0 and deviation 1 over the steps

@@ -255,7 +255,7 @@ class RNNRegressor(BaseRecurrentRegressor):
         Number of blocks before the recurrent layers, each of which makes sequences a
         quarter as long: a convolution over nine steps, batch normalisation, ReLU and a
         maximum over four steps. "auto" takes one block if half of the training
-        sequences have 16 steps or more, two from 64 on, and none with
+        sequences have 16 steps or more, two from 96 on, and none with
         ``bidirectional=False``: a stem looks at later steps, too.
     scale_inputs : bool, default=True
         Whether the network brings each feature to mean 0 and deviation 1 over the steps
@@ -410,7 +410,7 @@ class LSTMRegressor(BaseRecurrentRegressor):
         Number of blocks before the recurrent layers, each of which makes sequences a
         quarter as long: a convolution over nine steps, batch normalisation, ReLU and a
         maximum over four steps. "auto" takes one block if half of the training
-        sequences have 16 steps or more, two from 64 on, and none with
+        sequences have 16 steps or more, two from 96 on, and none with
         ``bidirectional=False``: a stem looks at later steps, too.
     scale_inputs : bool, default=True
         Whether the network brings each feature to mean 0 and deviation 1 over the steps
@@ -577,7 +577,7 @@ class GRURegressor(BaseRecurrentRegressor):
         Number of blocks before the recurrent layers, each of which makes sequences a
         quarter as long: a convolution over nine steps, batch normalisation, ReLU and a
         maximum over four steps. "auto" takes one block if half of the training
-        sequences have 16 steps or more, two from 64 on, and none with
+        sequences have 16 steps or more, two from 96 on, and none with
         ``bidirectional=False``: a stem looks at later steps, too.
     scale_inputs : bool, default=True
         Whether the network brings each feature to mean 0 and deviation 1 over the steps
