@@ -251,7 +251,9 @@ def test_training_goes_on_with_the_stem_and_the_scale_that_there_are():
 def test_a_network_with_a_stem_cannot_go_step_by_step():
     X, y = make_sequences()
     model = GRURegressor(**SMALL, bidirectional=False, stem=1).fit(X, y)
-    with pytest.raises(ValueError, match="A stem looks at later steps.*fit with stem=0"):
+    with pytest.raises(
+        ValueError, match=r"A stem looks at later steps.*fit with stem=0"
+    ):
         model.initial_state()
 
 

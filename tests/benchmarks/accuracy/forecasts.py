@@ -90,9 +90,8 @@ def main():
         "--validate", action="store_true", help="forecast the ends of the train parts"
     )
     options = parser.parse_args()
-    print(
-        f"{'set':20}{'cell':6}{'MASE':>8}{'spread':>8}{'sMAPE':>8}{'cover':>8}{'CPU s':>8}"
-    )
+    names = ("MASE", "spread", "sMAPE", "cover", "CPU s")
+    print(f"{'set':20}{'cell':6}" + "".join(f"{name:>8}" for name in names))
     for name in options.sets:
         for cell in options.cells:
             begin = time.process_time()

@@ -1,0 +1,47 @@
+"""The defaults stay as good as docs/accuracy.md says, on data that sktime ships."""
+
+import numpy as np
+import pytest
+from sktime.datasets import (
+    load_airline,
+    load_arrow_head,
+    load_gunpoint,
+    load_italy_power_demand,
+    load_japanese_vowels,
+)
+
+import skrnn
+from skrnn import as_sequences
+from skrnn.forecasting import GRUForecaster, LSTMForecaster
+
+SETS = {  # and what the mean of three seeds must reach: a little less than it does
+    load_italy_power_demand: 0.955,
+    load_gunpoint: 0.97,
+    load_arrow_head: 0.8,
+    load_japanese_vowels: 0.97,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", ["GRU", "LSTM"])
+@pytest.mark.parametrize("load", SETS, ids=lambda load: load.__name__)
+def test_classifiers_are_good_without_tuning(load, cell):
+    (X, y), (X_test, y_test) = (load(split=part) for part in ("train", "test"))
+    X, X_test = as_sequences(X), as_sequences(X_test)
+    cls = getattr(skrnn, f"{cell}Classifier")
+    scores = [cls(random_state=s).fit(X, y).score(X_test, y_test) for s in range(3)]
+    assert np.mean(scores) >= SETS[load]
+    assert min(scores) >= 0.95 * np.mean(scores)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cls", [GRUForecaster, LSTMForecaster])
+def test_forecasters_are_good_without_tuning(cls):
+    y = load_airline()
+    train, test = y[:-24], y[-24:]
+    scale = np.abs(train.to_numpy()[12:] - train.to_numpy()[:-12]).mean()
+    errors = []
+    for seed in range(3):
+        y_pred = cls(random_state=seed).fit(train, fh=range(1, 25)).predict()
+        errors.append(np.abs(y_pred - test).mean() / scale)
+    assert np.mean(errors) <= 0.7  # the season before: 1.57
