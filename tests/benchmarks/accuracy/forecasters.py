@@ -1,4 +1,4 @@
-"""Accuracy of the default forecasters: python forecasts.py --help."""
+"""Accuracy of the default forecasters: python forecasters.py --help."""
 
 import argparse
 import json
