@@ -102,6 +102,7 @@ def feature_statistics(
     Read block by block (Chan et al., 1983, doi:10.1080/00031305.1983.10483115).
     """
     sequences = Selection.of(data.sequences)
+    origin: Any = None
     mean: Any = 0.0
     squares: Any = 0.0
     total, row = 0.0, 0
@@ -109,6 +110,12 @@ def feature_statistics(
         weights = np.repeat(data.weights[row : row + len(block)], block.lengths)
         row += len(block)
         values, weight = block.values.astype(np.float64), weights.sum()
+        if origin is None:  # around it, constant features are exactly 0
+            origin = values[0].copy()
+            unit = np.abs(values - origin).max(axis=0)
+            unit[unit == 0] = 1.0
+        values -= origin
+        values /= unit
         here = weights / weight @ values
         values -= here
         share = weight / (total + weight)
@@ -118,12 +125,12 @@ def feature_statistics(
             squares = squares + (here - mean) ** 2 * (total * share)
         mean = mean + (here - mean) * share
         total += weight
-    deviation = np.sqrt(squares / total)
+    deviation, mean = np.sqrt(squares / total) * unit, origin + mean * unit
     if not np.isfinite(deviation).all():
         largest = [np.abs(block.values).max(axis=0) for block in sequences.blocks()]
         deviation = np.where(np.isfinite(deviation), deviation, np.max(largest, axis=0))
-    rounding = 10 * np.finfo(np.float64).eps * np.abs(mean)
-    constant = deviation <= np.maximum(rounding, np.finfo(sequences.dtype).tiny)
+    kind = np.finfo(sequences.dtype)
+    constant = deviation <= np.maximum(kind.eps * np.abs(mean), kind.tiny)
     others = np.arange(len(mean)) >= n_features
     return np.where(others, 0.0, mean), np.where(constant | others, 1.0, deviation)
 

@@ -288,6 +288,23 @@ def test_statistics_are_those_of_all_steps(lengths, numbers):
         assert_allclose(scale[:2], deviation[:2], rtol=1e-10)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("value", [0.1, 0.3, 1.0, 3.3, 7.0, 1e3, 1e6 + 0.1, -1e-30])
+def test_constant_features_are_not_scaled(value, dtype):
+    X, y = make_sequences(n=37, n_steps=30)
+    X[..., 1] = value
+    model = GRUClassifier(**SMALL, dtype=dtype).fit(X.astype(dtype), y)
+    assert model.module_.scaling.scale[1] == 1.0
+    assert_allclose(model.module_.scaling.mean[1], value, rtol=1e-6)
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e-30, 1e200])
+def test_units_may_be_very_small_or_large(unit):
+    X, y = make_sequences(n_steps=12)
+    scaling = GRUClassifier(**SMALL, dtype="float64").fit(unit * X, y).module_.scaling
+    assert_allclose(scaling.scale, unit * X.std(axis=(0, 1)), rtol=1e-9)
+
+
 @pytest.mark.parametrize("cls", [GRUClassifier, GRURegressor])
 @pytest.mark.parametrize("missing", ["error", "mask"])
 def test_units_of_features_change_nothing(cls, missing):
