@@ -226,7 +226,7 @@ class RNNClassifier(BaseRecurrentPanelClassifier):
     >>> X_test, y_test = load_japanese_vowels(split="test")
     >>> model = RNNClassifier(hidden_size=16, max_epochs=15, lr=0.02, random_state=0)
     >>> round(model.fit(X[::2], y[::2]).score(X_test[::2], y_test[::2]), 1)
-    0.9
+    1.0
     """
 
     _network = networks.RNNClassifier
@@ -373,7 +373,7 @@ class LSTMClassifier(BaseRecurrentPanelClassifier):
     >>> X_test, y_test = load_japanese_vowels(split="test")
     >>> model = LSTMClassifier(hidden_size=16, max_epochs=15, lr=0.02, random_state=0)
     >>> round(model.fit(X[::2], y[::2]).score(X_test[::2], y_test[::2]), 1)
-    0.9
+    1.0
     """
 
     _network = networks.LSTMClassifier
