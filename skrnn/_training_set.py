@@ -105,14 +105,12 @@ def feature_statistics(
     origin: Any = None
     mean: Any = 0.0
     squares: Any = 0.0
-    total, row = 0.0, 0
-    for block in sequences.blocks():
-        weights = np.repeat(data.weights[row : row + len(block)], block.lengths)
-        row += len(block)
-        values, weight = block.values.astype(np.float64), weights.sum()
+    total = 0.0
+    for values, weights in few_steps(sequences, data.weights):
+        weight = weights.sum()
         if origin is None:  # around it, constant features are exactly 0
             origin = values[0].copy()
-            unit = np.abs(values - origin).max(axis=0)
+            unit = np.maximum(values.max(axis=0) - origin, origin - values.min(axis=0))
             unit[unit == 0] = 1.0
         values -= origin
         values /= unit
@@ -133,6 +131,20 @@ def feature_statistics(
     constant = deviation <= np.maximum(kind.eps * np.abs(mean), kind.tiny)
     others = np.arange(len(mean)) >= n_features
     return np.where(others, 0.0, mean), np.where(constant | others, 1.0, deviation)
+
+
+def few_steps(
+    sequences: Selection, weights: NDArray[np.float64]
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Give all steps in double precision, few at a time, and their weights."""
+    row = 0
+    for block in sequences.blocks():
+        of_steps = np.repeat(weights[row : row + len(block)], block.lengths)
+        row += len(block)
+        n_steps = max(1, NUMBERS_IN_A_BLOCK // 8 // block.n_features)
+        for start in range(0, len(of_steps), n_steps):
+            part = slice(start, start + n_steps)
+            yield block.values[part].astype(np.float64), of_steps[part]
 
 
 def check_sample_weight(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float64]:
