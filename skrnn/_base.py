@@ -443,8 +443,8 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             return int(self.stem)
         if old is not None:
             return int(old.sequence_module.config["stem"])
-        longest = np.median(lengths) if self.bidirectional else 0
-        return int(np.searchsorted(BLOCKS_FROM, longest, side="right"))
+        usual = np.median(lengths) if self.bidirectional else 0
+        return int(np.searchsorted(BLOCKS_FROM, usual, side="right"))
 
     def _module_config(self, data: TrainingSet, old: Net | None) -> dict[str, Any]:
         return {

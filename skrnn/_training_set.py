@@ -98,39 +98,20 @@ def feature_statistics(
     """Weighted mean and deviation of each feature over all steps; 1 for constant ones.
 
     Features from ``n_features`` on get mean 0 and deviation 1.
-
-    Read block by block (Chan et al., 1983, doi:10.1080/00031305.1983.10483115).
     """
-    sequences = Selection.of(data.sequences)
-    origin: Any = None
-    mean: Any = 0.0
-    squares: Any = 0.0
-    total = 0.0
-    for values, weights in few_steps(sequences, data.weights):
-        weight = weights.sum()
-        if origin is None:  # around it, constant features are exactly 0
-            origin = values[0].copy()
-            unit = np.maximum(values.max(axis=0) - origin, origin - values.min(axis=0))
+    from sklearn.preprocessing import StandardScaler  # takes time to load
+
+    scaler, unit = StandardScaler(), None
+    for values, weights in few_steps(Selection.of(data.sequences), data.weights):
+        if unit is None:  # squares of 1e200 would overflow
+            unit = np.maximum(values.max(axis=0), -values.min(axis=0))
             unit[unit == 0] = 1.0
-        values -= origin
         values /= unit
-        here = weights / weight @ values
-        values -= here
-        share = weight / (total + weight)
-        with np.errstate(over="ignore", invalid="ignore"):  # squares of 1e200
-            values *= values
-            squares = squares + weights @ values
-            squares = squares + (here - mean) ** 2 * (total * share)
-        mean = mean + (here - mean) * share
-        total += weight
-    deviation, mean = np.sqrt(squares / total) * unit, origin + mean * unit
-    if not np.isfinite(deviation).all():
-        largest = [np.abs(block.values).max(axis=0) for block in sequences.blocks()]
-        deviation = np.where(np.isfinite(deviation), deviation, np.max(largest, axis=0))
-    kind = np.finfo(sequences.dtype)
-    constant = deviation <= np.maximum(kind.eps * np.abs(mean), kind.tiny)
-    others = np.arange(len(mean)) >= n_features
-    return np.where(others, 0.0, mean), np.where(constant | others, 1.0, deviation)
+        scaler.partial_fit(values, sample_weight=weights)
+    ours = np.arange(len(scaler.mean_)) < n_features
+    varied = scaler.scale_ == np.sqrt(scaler.var_)  # else it is 1
+    mean = np.where(ours, scaler.mean_ * unit, 0.0)
+    return mean, np.where(ours & varied, scaler.scale_ * unit, 1.0)
 
 
 def few_steps(
