@@ -24,7 +24,7 @@ __all__ = ["Read", "Walk", "Weights", "is_available", "kept_of_walk", "place"]
 __all__ += ["reused_memory", "run_backward", "run_forward"]
 
 FOLDER = Path(__file__).parent / "native"
-ABI = 3  # of layers.c
+ABI = 4  # of layers.c
 CELLS = {"rnn": 0, "lstm": 1, "gru": 2}
 TARGETS = ("baseline", "avx2", "avx512")
 SIZES = "cell target is_double n_rows n_steps n_inputs n_hidden reverse stride"
@@ -33,8 +33,8 @@ x h_0 c_0 outputs h_n c_n sums maxima places reserve scratch
 grad_outputs grad_h_n grad_c_n grad_sums grad_maxima grad_x grad_h_0 grad_c_0
 grad_w_ih grad_w_hh grad_b_ih grad_b_hh walk"""
 WALK_SIZES = """n_columns n_candidates n_numbers width n_lags n_places
-place n_walked"""
-WALK_POINTERS = """lags rates fading values moves means unseen n_seen zeros
+place n_walked period"""
+WALK_POINTERS = """lags rates fading values moves profile means unseen n_seen zeros
 head head_back numbers kept
 grad_values grad_moves grad_means grad_candidates grad_numbers"""
 SMALL = 2**20  # bytes, below which an allocator reuses memory by itself

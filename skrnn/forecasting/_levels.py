@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 __all__ = ["RATES", "Carry", "Steps", "fill_missing", "memory_of", "n_candidates"]
-__all__ += ["read_steps", "scale_of"]
+__all__ += ["period_of", "read_steps", "scale_of"]
 
 Array = NDArray[np.float64]
 
 RATES = {"fast": 0.5, "slow": 0.2, "trend": 0.2}  # of exponentially weighted means
+PROFILE_RATE = 0.35  # of the seasonal profile, from season to season
 
 
 class Carry(NamedTuple):
@@ -28,6 +29,7 @@ class Carry(NamedTuple):
 
     values: Array  # (memory, n_columns), the last ones
     levels: Array  # (memory, n_columns), slow means after each of these values
+    profile: Array  # (period, n_columns), usual distance from the slow mean
     fast: Array  # (n_columns,)
     trend: Array  # mean change from value to value
     change: Array  # mean absolute change from value to value
@@ -46,6 +48,7 @@ class Steps(NamedTuple):
     size: Array  # (n_steps, n_columns), mean absolute value
     n_seen: NDArray[np.int64]  # (n_steps,), values before
     levels: Array  # slow mean after each value
+    profile: Array  # usual distance from the slow mean, after each value
     fast: Array  # fast mean after each value
     trend: Array  # mean change after each value
 
@@ -55,10 +58,15 @@ def memory_of(lags: tuple[int, ...]) -> int:
     return max(lags) + 1
 
 
+def period_of(lags: tuple[int, ...]) -> int:
+    """Give the longest season; the second lag may be twice the first."""
+    return lags[0] if lags[-1] == 2 * lags[0] else lags[-1]
+
+
 def n_candidates(lags: tuple[int, ...]) -> int:
     """How many candidates ``candidates_of`` makes."""
     further = sum((place > 0) + (lag > 1) for place, lag in enumerate(lags))
-    return 4 + (lags[0] > 1) + further
+    return 4 + 2 * (lags[0] > 1) + further
 
 
 def seasonal_rate(season: int) -> float:
@@ -95,12 +103,13 @@ def fill_missing(
     return everything[n_past:], missing
 
 
-def first_carry(values: Array, memory: int) -> Carry:
+def first_carry(values: Array, memory: int, period: int) -> Carry:
     """Know that value before the first value, by convention."""
     first = values[0]
     zero = np.zeros_like(first)
     tail = np.repeat(first[None], memory, axis=0)
-    return Carry(tail, tail, first, zero, zero, zero, np.abs(first), 0)
+    profile = np.zeros((period, len(first)))
+    return Carry(tail, tail, profile, first, zero, zero, zero, np.abs(first), 0)
 
 
 def read_steps(
@@ -116,7 +125,7 @@ def read_steps(
     """
     memory, season = memory_of(lags), lags[0]
     if carry is None:
-        carry = first_carry(values, memory)
+        carry = first_carry(values, memory, period_of(lags))
     count = int(carry.n_seen) + np.arange(len(values))
     longer = np.concatenate([carry.values, values])
     change = np.diff(longer[memory - 1 :], axis=0)
@@ -131,6 +140,8 @@ def read_steps(
     seasons = smooth(np.abs(seasonal), rate, carry.seasonal, count - season)
     size = smooth(np.abs(values), rate, carry.size, count)
     levels = np.concatenate([carry.levels, slow])
+    origin = before(slow, carry.levels[-1])
+    profile = profile_of(values - origin, carry)
     known = Steps(
         values=values,
         candidates=candidates_of(
@@ -138,9 +149,10 @@ def read_steps(
             levels,
             before(fast, carry.fast),
             before(trend, carry.trend),
+            profile,
             lags,
         ),
-        origin=before(slow, carry.levels[-1]),
+        origin=origin,
         scale=scale_of(
             before(steps, carry.change),
             before(seasons, carry.seasonal),
@@ -152,6 +164,7 @@ def read_steps(
         size=before(size, carry.size),
         n_seen=count,
         levels=slow,
+        profile=profile[len(carry.profile) :],
         fast=fast,
         trend=trend,
     )
@@ -161,6 +174,7 @@ def read_steps(
     return known, Carry(
         values=longer[-memory:],
         levels=levels[-memory:],
+        profile=profile[-len(carry.profile) :],
         fast=fast[-1],
         trend=trend[-1],
         change=steps[-1],
@@ -170,7 +184,27 @@ def read_steps(
     )
 
 
-def smooth(values: Array, rate: float, start: Array, count: NDArray[np.int64]) -> Array:
+def profile_of(moves: Array, carry: Carry) -> Array:
+    """Weighted means of the moves at each place of the period: before, and after each.
+
+    A move is how far a value is from the slow mean before it. Of (n_steps, n_columns)
+    it makes (period + n_steps, n_columns).
+    """
+    (n_steps, n_columns), period = moves.shape, len(carry.profile)
+    n_rows = -(-n_steps // period)
+    rows = np.zeros((n_rows * period, n_columns))
+    rows[:n_steps] = moves
+    count = (int(carry.n_seen) + np.arange(len(rows))) // period
+    means = smooth(
+        rows.reshape(n_rows, -1),
+        PROFILE_RATE,
+        carry.profile.reshape(-1),
+        np.repeat(count.reshape(n_rows, -1), n_columns, axis=1),
+    )
+    return np.concatenate([carry.profile, means.reshape(rows.shape)[:n_steps]])
+
+
+def smooth(values: Array, rate: float, start: Array, count: Array) -> Array:
     """Exponentially weighted means (n_steps, n_columns) whose weights add up to 1.
 
     ``count`` says how many values the mean held before each; where it is negative,
@@ -178,7 +212,8 @@ def smooth(values: Array, rate: float, start: Array, count: NDArray[np.int64]) -
     """
     if len(values) == 0:
         return values
-    before_first = max(0, int(count[0]))
+    count = np.maximum(count.reshape(len(count), -1), -1)
+    before_first = np.maximum(0, count[0])
     keep = 1.0 - rate
     sums, _ = lfilter(
         [rate],
@@ -187,8 +222,8 @@ def smooth(values: Array, rate: float, start: Array, count: NDArray[np.int64]) -
         axis=0,
         zi=keep * (start * (1.0 - keep**before_first))[None],
     )
-    totals = 1.0 - keep ** np.maximum(count + 1, 0).astype(np.float64)
-    means: Array = sums / np.where(totals > 0, totals, 1.0)[:, None]
+    totals = 1.0 - keep ** (count + 1.0)
+    means: Array = sums / np.where(totals > 0, totals, 1.0)
     return means
 
 
@@ -211,7 +246,12 @@ def scale_of(
 
 
 def candidates_of(
-    longer: Array, levels: Array, fast: Array, trend: Array, lags: tuple[int, ...]
+    longer: Array,
+    levels: Array,
+    fast: Array,
+    trend: Array,
+    profile: Array,
+    lags: tuple[int, ...],
 ) -> Array:
     """Forecasts that need no training, (n_steps, n_columns, n_candidates).
 
@@ -234,4 +274,6 @@ def candidates_of(
             found.append(back(longer, lag))
         if lag > 1:
             found.append(back(longer, lag) + slow - back(levels, lag + 1))
+    if lags[0] > 1:
+        found.append(slow + profile[:n_steps])
     return np.stack(found, axis=-1)

@@ -75,9 +75,12 @@ class NativeWalk:
         self.values[:, : self.memory] = start.values
         self.moves[:, 1 : self.memory] = start.moves
         self.means, self.unseen = start.means, start.unseen
+        self.profile = start.profile.contiguous()
+        self.walk.period = self.profile.shape[1]
         self.n_seen, self.constant = start.n_seen.clone(), start.constant
         self.lags, self.rates = constants(lags, dtype)
-        self.point("lags", "rates", "values", "moves", "means", "unseen", "n_seen")
+        self.point("lags", "rates", "values", "moves", "profile")
+        self.point("means", "unseen", "n_seen")
         if counts:
             self.zeros = (-self.base / self.scale).to(dtype)
             self.point("zeros")

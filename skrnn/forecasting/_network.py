@@ -165,6 +165,7 @@ def state_of(
         hidden=there(hidden),
         values=there(carry.values),
         levels=there(carry.levels),
+        profile=there(carry.profile),
         fast=there(carry.fast),
         trend=there(carry.trend),
         scale=there(scale),

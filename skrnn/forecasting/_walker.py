@@ -23,6 +23,7 @@ class State(NamedTuple):
     hidden: Tensor  # (num_layers, 1 or 2, n, hidden_size)
     values: Tensor  # (n, memory, n_columns)
     levels: Tensor  # (n, memory, n_columns), slow means
+    profile: Tensor  # (n, period, n_columns)
     fast: Tensor  # (n, n_columns)
     trend: Tensor  # (n, n_columns)
     scale: Tensor  # (n, n_columns)
@@ -72,6 +73,7 @@ class Start(NamedTuple):
 
     values: Tensor  # (n, memory, n_columns)
     moves: Tensor  # (n, memory - 1, n_columns), each value from the level before it
+    profile: Tensor  # (n, period, n_columns), usual moves
     means: Tensor  # (n, 3, n_columns), in the order of RATES
     unseen: Tensor  # (n, 3), of the weights of the means: what was before all values
     constant: Tensor  # (n, 2 * n_columns), inputs of the encoder: roughness, missing
@@ -89,6 +91,7 @@ def start_of_walk(state: State, dtype: torch.dtype) -> Start:
     parts = (
         (state.values - origin) / unit,
         (state.values[:, 1:] - state.levels[:, :-1]) / unit,
+        state.profile / unit,
         means / unit,
         keep ** count.clamp(min=0.0),
         torch.cat([rough, torch.zeros_like(rough)], 1),
@@ -117,6 +120,8 @@ class Walker:
         self.values = list(series_last(start.values).unbind(0))
         # how far each value was from the level before it: what a step forecasts
         self.moves = list(series_last(start.moves).unbind(0))
+        self.profile = series_last(start.profile)
+        self.n_pushed = 0
         self.means = series_last(start.means)
         keep = [1.0 - rate for rate in RATES.values()]
         self.keep = self.means.new_tensor(keep)[:, None, None]
@@ -153,6 +158,8 @@ class Walker:
                 found.append(self.values[back(lag)] - slow)
             if lag > 1:
                 found.append(self.moves[back(lag)])
+        if self.lags[0] > 1:
+            found.append(self.profile[(self.n_pushed + ahead - 1) % len(self.profile)])
         return torch.stack(found, dim=1).permute(2, 0, 1)
 
     def inputs(self, scaled: Tensor, extra: Tensor) -> Tensor:
@@ -164,6 +171,7 @@ class Walker:
     def push(self, new: Tensor) -> None:
         """Take values (n_columns, n), as they are inside, for what came."""
         self.damping *= DAMPING
+        self.n_pushed += 1
         self.n_seen = self.n_seen + 1.0
         self.unseen = self.unseen * self.keep
         weights = (1.0 - self.keep) / (1.0 - self.unseen)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skrnn.forecasting._levels import Steps, memory_of
+from skrnn.forecasting._levels import Steps, memory_of, period_of
 from skrnn.forecasting._walker import describe
 
 __all__ = ["Described", "StepTable", "WindowDataset", "describe_steps"]
@@ -78,7 +78,8 @@ class StepTable:
             parts = []
             for each in series:
                 array = getattr(each.steps, name)
-                parts += [np.repeat(each.steps.values[:1], self.memory, axis=0), array]
+                first = each.steps.values[:1] * (name != "profile")
+                parts += [np.repeat(first, self.memory, axis=0), array]
             return torch.from_numpy(np.concatenate(parts)).to(device)
 
         self.inputs, self.free_extras = join("inputs"), join("free_extras")
@@ -95,6 +96,8 @@ class StepTable:
         self.widths = [part.shape[1] for part in parts]
         self.padded_values = join_padded("values")
         self.padded_levels = join_padded("levels")
+        self.padded_profile = join_padded("profile")
+        self.period = period_of(lags)
         self.lengths = np.array([len(each.inputs) for each in series])
         self.begins = np.concatenate([[0], np.cumsum(self.lengths)])
 
@@ -142,6 +145,7 @@ class StepTable:
         state = {  # a dict: skorch keeps its form
             "values": self.padded_values[past],
             "levels": self.padded_levels[past],
+            "profile": self.padded_profile[past[..., -self.period :]],
             "fast": self.fast[start - 1],
             "trend": self.trend[start - 1],
             "scale": self.scale[start],

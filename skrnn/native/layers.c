@@ -23,7 +23,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define ABI 3 /* changes with the meaning of Task, of Walk or of a function */
+#define ABI 4 /* changes with the meaning of Task, of Walk or of a function */
 
 enum { RNN, LSTM, GRU };
 #define SMOOTH ((REAL)0.04)
@@ -41,10 +41,12 @@ typedef struct {
     int64_t n_lags, n_places;
     int64_t place;    /* where the value of the first step goes */
     int64_t n_walked; /* steps before */
+    int64_t period;   /* of the profile */
     const int64_t *lags;           /* (n_lags), the first is the season */
     const void *rates;             /* (3), of the means */
     const void *fading;            /* (n_steps), of the trend */
     void *values, *moves;          /* (n_rows, n_places, n_columns) */
+    const void *profile;           /* (n_rows, period, n_columns), usual moves */
     void *means;                   /* (n_rows, 3, n_columns): fast, slow, trend */
     void *unseen;                  /* (n_rows, 3), of the weights of the means */
     void *n_seen;                  /* (n_rows) */
@@ -582,21 +584,24 @@ TARGET static void NAME(look)(const Task *t, int64_t begin, int64_t n, int64_t s
         REAL *kept = tile + r * n_kept_row;
         if (w->n_walked + s > 0) NAME(take_value)(w, row, place - 1, kept + n_kept - 3);
         const REAL *means = (const REAL *)w->means + row * 3 * C;
+        const int64_t season = w->lags[0], phase = (w->n_walked + s) % w->period;
         for (int64_t c = 0; c < C; ++c) {
             const REAL *value = (const REAL *)w->values + shift + c;
             const REAL *move = (const REAL *)w->moves + shift + c;
             const REAL slow = means[C + c], last = value[-C] - slow;
             REAL *to = kept + c * kept_of_column(w), *end = to + KP;
-            *to++ = value[-w->lags[0] * C] - slow;
+            *to++ = value[-season * C] - slow;
             *to++ = means[c] - slow;
             *to++ = 0;
             *to++ = last + fading * means[2 * C + c];
-            if (w->lags[0] > 1) *to++ = last;
+            if (season > 1) *to++ = last;
             for (int64_t i = 0; i < w->n_lags; ++i) {
                 const int64_t back = w->lags[i] * C;
                 if (i > 0) *to++ = value[-back] - slow;
                 if (w->lags[i] > 1) *to++ = move[-back];
             }
+            if (season > 1)
+                *to++ = ((const REAL *)w->profile)[(row * w->period + phase) * C + c];
             while (to < end) *to++ = 0;
         }
     }
@@ -743,7 +748,7 @@ TARGET static void NAME(look_back)(const Task *t, int64_t row, int64_t s,
                 slow -= *grad++;
             }
             if (w->lags[i] > 1) move[-back] += *grad++;
-        }
+        } /* the profile stays what it was */
         if (w->n_walked + s > 0) { /* the way back of take_value */
             value[-C] += weights[0] * fast + weights[1] * slow + weights[2] * trend;
             value[-2 * C] -= weights[2] * trend;

@@ -15,7 +15,7 @@ from skrnn.forecasting._network import (
     read_on,
     state_of,
 )
-from skrnn.forecasting._walker import DAMPING, State
+from skrnn.forecasting._walker import DAMPING
 
 CELLS = ["rnn", "lstm", "gru"]
 CPU = torch.device("cpu")
@@ -77,11 +77,13 @@ def frozen_scale(network, values, scale, extras):
     steps = described.steps
     inputs = described.inputs.numpy().copy()
     start = len(values) - len(scale[1])  # from there on, the scale stayed what it was
+    profile = read_steps(values[:start], network.lags)[1].profile  # and so did this
     n = network.config["n_columns"] * network.config["n_candidates"]
     for t in range(start, len(inputs)):
         candidates = steps.candidates[t] - steps.origin[t][:, None]
         trend = steps.trend[t - 1]  # it fades
         candidates[:, 3] += (DAMPING ** (t - start) - 1) * trend
+        candidates[:, -1] = profile[(t - start) % len(profile)]
         scaled = candidates / scale[0][:, None]
         inputs[t, :n] = np.arcsinh(scaled).ravel()
         size = scale[2]
@@ -217,14 +219,11 @@ def test_direct_forecasts_go_on_from_the_values_of_the_block_before(monkeypatch)
             *_, hidden = module.step(walker, torch.from_numpy(extra)[None], hidden)
             inside = walker.inside(torch.from_numpy(new)[None])
             walker.push(inside.t() + walker.slow)
-        state = State(
-            hidden,
-            state.values,
-            state.levels,
-            *state[3:5],
-            begin.scale,
-            begin.size,
-            state.n_seen,
+        state = state._replace(
+            hidden=hidden,
+            profile=begin.profile.roll(-5, dims=1),
+            scale=begin.scale,
+            size=begin.size,
         )
         ahead = torch.from_numpy(extras[5:])[:, None]
         second = torch.cat(list(roll(module, state, ahead))).numpy()

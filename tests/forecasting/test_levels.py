@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skrnn.forecasting._levels import (
+    PROFILE_RATE,
     RATES,
     fill_missing,
     n_candidates,
@@ -58,6 +59,11 @@ def reference(y, lags, t):
             found.append(value(lag))
         if lag > 1:
             found.append(value(lag) + level(t) - level(t - lag))
+    if season > 1:  # how far values at this place of the season were from the level
+        period = {(3, 6): 3, (12, 24): 12}.get(lags, lags[-1])
+        moves = [y[n] - level(n) for n in range(t % period, t, period)]
+        usual = weighted_mean(moves, PROFILE_RATE)
+        found.append(level(t) + (0 if usual is None else usual))
     return level(t), np.maximum(scale, 1e-4 * size), np.stack(found, axis=-1)
 
 

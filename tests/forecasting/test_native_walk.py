@@ -12,7 +12,7 @@ from skrnn._devices import one_thread
 from skrnn.forecasting import _autoregressive
 from skrnn.forecasting._autoregressive import AutoregressiveModule, roll
 from skrnn.forecasting._heads import HEADS
-from skrnn.forecasting._levels import memory_of, n_candidates
+from skrnn.forecasting._levels import memory_of, n_candidates, period_of
 from skrnn.forecasting._walker import State
 
 pytestmark = pytest.mark.skipif(not _native.is_available(), reason="no compiled layers")
@@ -62,6 +62,7 @@ def make_state(module, n, wants_gradient=False):
         hidden=hidden.requires_grad_(wants_gradient),
         values=5 + draw(n, memory, n_columns),
         levels=5 + draw(n, memory, n_columns),
+        profile=draw(n, period_of(config["lags"]), n_columns),
         fast=5 + draw(n, n_columns),
         trend=0.1 * draw(n, n_columns),
         scale=0.5 + draw(n, n_columns).abs(),
