@@ -89,6 +89,7 @@ class BaseRecurrentForecaster(BaseForecaster):
         "past_only": [list, tuple, None],
         "static": [list, tuple, None],
         "num_samples": [Interval(Integral, 2, None, closed="left")],
+        "n_estimators": [_COUNT],
         "dropout": [Interval(Real, 0.0, 1.0, closed="left")],
     }
 
@@ -107,6 +108,7 @@ class BaseRecurrentForecaster(BaseForecaster):
         past_only: Any = None,
         static: Any = None,
         num_samples: int = 200,
+        n_estimators: int = 3,
         lr: float = 5e-3,
         lr_schedule: str = "one_cycle",
         optimizer: Any = "adamw",
@@ -136,6 +138,7 @@ class BaseRecurrentForecaster(BaseForecaster):
         self.past_only = past_only
         self.static = static
         self.num_samples = num_samples
+        self.n_estimators = n_estimators
         self.lr = lr
         self.lr_schedule = lr_schedule
         self.optimizer = optimizer
@@ -157,7 +160,7 @@ class BaseRecurrentForecaster(BaseForecaster):
 
     @property
     def module_(self) -> Any:
-        """The fitted network, a ``torch.nn.Module``."""
+        """The fitted network, a ``torch.nn.Module``; the first of an ensemble."""
         from skrnn._devices import resolve_device
 
         return self._network_now().module(resolve_device("cpu"))
@@ -411,7 +414,7 @@ class BaseRecurrentForecaster(BaseForecaster):
         }
         past = list(range(n_extras - self.exogenous_.n_past, n_extras))
         frequency, _ = frequency_of(series[0].index)
-        return Network(config, *plan, frequency, past)
+        return Network(config, *plan, frequency, past, int(self.n_estimators))
 
     def _train(
         self,
@@ -426,6 +429,7 @@ class BaseRecurrentForecaster(BaseForecaster):
         from skrnn.forecasting._learning import own_loss, train
         from skrnn.forecasting._network import History
 
+        n_before = len(network.history)
         settings = Settings(
             loss=own_loss,
             optimizer=self.optimizer,
@@ -440,7 +444,7 @@ class BaseRecurrentForecaster(BaseForecaster):
             callbacks=fresh_callbacks(self.callbacks, copy.deepcopy),
             net_params=self.net_params,
             patience=self.n_iter_no_change if validate else None,
-            seeds=spawn_seeds(self.random_state, 3, len(network.history)),
+            seeds=spawn_seeds(self.random_state, 3 * network.n_networks, n_before),
         )
         pairs = zip(series, extras, strict=True)
         histories = [  # in an order of their own: that of the panel changes nothing
@@ -525,9 +529,10 @@ class BaseRecurrentForecaster(BaseForecaster):
         """
         quick: dict[str, Any] = {"hidden_size": 4, "max_epochs": 1, "num_samples": 10}
         quick |= {"random_state": 0, "device": "cpu", "early_stopping": False}
+        quick["n_estimators"] = 1
         return [
             quick,
-            {**quick, "loss": "quantile", "num_layers": 2, "dropout": 0.1},
+            {**quick, "loss": "quantile", "num_layers": 2, "n_estimators": 2},
             {**quick, "loss": "huber", "sp": (3, 5), "log": False, "horizon": 2},
             {**quick, "strategy": "direct", "loss": "normal", "horizon": 3},
         ]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from skrnn._devices import plain_torch
@@ -49,7 +50,8 @@ ANCHORS = 8  # of a window, from which a direct forecast learns
 def train(network: Network, histories: list[History], settings: Settings) -> Network:
     """Train on all series and give back the network with its weights.
 
-    With weights in ``network``, training goes on from them.
+    With weights in ``network``, training goes on from them. The networks of an
+    ensemble differ by their seeds, three for each.
     """
     device = settings.device
     check_engine(network.config["engine"], device)
@@ -65,19 +67,38 @@ def train(network: Network, histories: list[History], settings: Settings) -> Net
         table = StepTable(described, network.lags, device)
         epochs = settings.max_epochs
         fitting, validation = cut_windows(network, table, validate, epochs)
-        if validation is not None and len(validation) < FEW:
-            module, net = fit_twice(
-                network, table, fitting, validation, settings, device
-            )
-            validation = None
-        else:
-            module, net = fit_guarded(network, fitting, validation, settings, device)
-            if validation is not None and net is not None:
-                module = better_of(network, module, validation, settings, device)
-        settle_spread(module, fitting, validation, settings.seeds[2])
-        weights = {n: w.cpu().numpy() for n, w in module.state_dict().items()}
-    notes = [] if net is None else [plain_epoch(epoch) for epoch in net.history]
-    return replace(network, weights=weights, history=network.history + notes)
+        few = validation is not None and len(validation) < FEW
+        modules, history, told = [], list(network.history), []
+        for place in range(network.n_networks):
+            one = network.part(place)
+            own = replace(settings, seeds=settings.seeds[3 * place : 3 * place + 3])
+            if validation is not None and few:
+                module, net = fit_twice(one, table, fitting, validation, own, told)
+            else:
+                module, net = fit_guarded(one, fitting, validation, own, told)
+                if validation is not None and net is not None:
+                    module = better_of(one, module, validation, own, told)
+            modules.append(module)
+            notes = [] if net is None else [plain_epoch(each) for each in net.history]
+            if network.n_networks > 1:
+                notes = [{"network": place, **note} for note in notes]
+            history += notes
+        settle_spread(modules, fitting, None if few else validation, settings.seeds[2])
+        weights = stack_weights(modules)
+    if told:
+        which = f" (Of {len(told)} of {network.n_networks} networks.)"
+        message = told[0] + which * (network.n_networks > 1)
+        warnings.warn(message, UserWarning, stacklevel=2)
+    return replace(network, weights=weights, history=history)
+
+
+def stack_weights(modules: list[AutoregressiveModule]) -> dict[str, NDArray[Any]]:
+    """Give the weights of all networks by name, with an axis of networks first."""
+    states = [module.state_dict() for module in modules]
+    return {
+        name: np.stack([state[name].cpu().numpy() for state in states])
+        for name in states[0]
+    }
 
 
 def fit_twice(
@@ -86,7 +107,7 @@ def fit_twice(
     fitting: WindowDataset,
     validation: WindowDataset,
     settings: Settings,
-    device: torch.device,
+    told: list[str],
 ) -> tuple[AutoregressiveModule, Any]:
     """Try without the last values whether training helps; if so, train on all.
 
@@ -94,15 +115,15 @@ def fit_twice(
     judge by: all windows that end in the last half of a series do. But the last values
     show how far draws must be spread: what was trained on looks surer than it is.
     """
-    module, net = fit_guarded(network, fitting, None, settings, device)
+    module, net = fit_guarded(network, fitting, None, settings, told)
     if net is None:
         return module, net
     judge, seed = last_half(network, table), settings.seeds[2]
-    kept = better_of(network, module, judge, settings, device)
+    kept = better_of(network, module, judge, settings, told)
     spread = unseen_spread(kept, fitting, validation, seed)
     if kept is module:
         everything, _ = cut_windows(network, table, False, settings.max_epochs)
-        kept, net = fit_guarded(network, everything, None, settings, device)
+        kept, net = fit_guarded(network, everything, None, settings, told)
     kept.spread.fill_(spread)
     return kept, net
 
@@ -222,13 +243,16 @@ def fit_guarded(
     fitting: WindowDataset,
     validation: WindowDataset | None,
     settings: Settings,
-    device: torch.device,
+    told: list[str],
 ) -> tuple[AutoregressiveModule, Any]:
-    """Train; where that diverges, with a tenth of the rate, and then not at all."""
+    """Train; where that diverges, with a tenth of the rate, and then not at all.
+
+    What users should hear of is ``told``.
+    """
     if validation is None:
         settings = replace(settings, patience=None)
     for share in (1.0, 0.1, 0.01):
-        module = fresh(network, settings, device)
+        module = fresh(network, settings)
         try:
             net = fit_module(
                 module, fitting, validation, replace(settings, lr=settings.lr * share)
@@ -236,24 +260,20 @@ def fit_guarded(
         except DivergenceError:
             continue
         return module.eval(), net
-    warnings.warn(
+    told.append(
         f"Training diverged with lr={settings.lr}, a tenth and a hundredth of it: the "
         "forecasts are those of the value a season ago. Look for values that are out "
-        "of all proportion in y or X, or try a smaller lr.",
-        UserWarning,
-        stacklevel=2,
+        "of all proportion in y or X, or try a smaller lr."
     )
-    return fresh(network, settings, device).eval(), None
+    return fresh(network, settings).eval(), None
 
 
-def fresh(
-    network: Network, settings: Settings, device: torch.device
-) -> AutoregressiveModule:
+def fresh(network: Network, settings: Settings) -> AutoregressiveModule:
     """Build a module with new weights, or with those learned before."""
-    module = network.module(device)
+    module = network.module(settings.device)
     if not network.weights:
         module.initialize(torch.Generator().manual_seed(settings.seeds[0]))
-        module.to(device)
+        module.to(settings.device)
     return module
 
 
@@ -286,37 +306,37 @@ def better_of(
     module: AutoregressiveModule,
     validation: WindowDataset,
     settings: Settings,
-    device: torch.device,
+    told: list[str],
 ) -> AutoregressiveModule:
     """Fall back to the seasonal naive forecast where training made it worse."""
-    naive = network.module(device)
+    naive = replace(network, weights={}).module(settings.device)
     naive.initialize(torch.Generator().manual_seed(settings.seeds[0]))
-    naive.to(device).eval()
+    naive.to(settings.device).eval()
     trained, untrained = free_error(module, validation), free_error(naive, validation)
     if trained <= 1.05 * untrained:
         return module
-    warnings.warn(
+    told.append(
         "On the last values the trained network is worse than the "
         f"value a season ago (mean absolute error {trained:.3g} against "
         f"{untrained:.3g}, in units of usual changes): the forecasts are those of the "
-        "value a season ago. Longer series, more of them, or another sp may help.",
-        UserWarning,
-        stacklevel=2,
+        "value a season ago. Longer series, more of them, or another sp may help."
     )
     return naive
 
 
 @torch.no_grad()
 def settle_spread(
-    module: AutoregressiveModule,
+    modules: list[AutoregressiveModule],
     fitting: WindowDataset,
     validation: WindowDataset | None,
     seed: int,
 ) -> None:
     """Measure the errors of point losses; widen or narrow draws to fit validation."""
-    if isinstance(module.distribution, Point):
-        measure_errors(module, fitting, seed)
-    if module.distribution.counts or validation is None:
+    distribution = modules[0].distribution
+    if isinstance(distribution, Point):
+        for module in modules:
+            measure_errors(module, fitting, seed)
+    if distribution.counts or validation is None:
         return
     if len(validation) * validation.horizon < 100:  # too few to judge by
         return
@@ -325,7 +345,7 @@ def settle_spread(
     def loss(place: int) -> float:
         if place not in losses:
             share = SHARES[place]
-            losses[place] = spread_loss(module, validation, share, seed)
+            losses[place] = spread_loss(modules, validation, share, seed)
         return losses[place]
 
     best = SHARES.index(1.0)  # the loss falls towards its minimum, then rises
@@ -336,7 +356,8 @@ def settle_spread(
     last = best
     while last + 1 < len(SHARES) and loss(last + 1) <= EQUAL * loss(best):
         last += 1
-    module.spread.fill_(SHARES[last])  # rather too wide than too narrow
+    for module in modules:
+        module.spread.fill_(SHARES[last])  # rather too wide than too narrow
 
 
 @torch.no_grad()
@@ -373,25 +394,32 @@ def measure_errors(
 
 @torch.no_grad()
 def spread_loss(
-    module: AutoregressiveModule, windows: WindowDataset, spread: float, seed: int
+    modules: list[AutoregressiveModule],
+    windows: WindowDataset,
+    spread: float,
+    seed: int,
 ) -> float:
     """Mean pinball loss of sampled paths at some quantiles, in units of the scale."""
-    module.spread.fill_(spread)
-    n_paths, n_most = 50, 200
+    for module in modules:
+        module.spread.fill_(spread)
+    n_paths, n_most = max(50, 20 * len(modules)), 200
     choice = np.random.default_rng(seed).permutation(len(windows))[:n_most]
     total = 0.0
     for rows in np.array_split(choice, max(1, len(choice) // 80)):
         inputs, _ = windows.batch(rows)
-        state = start_of(module, inputs)
-        each = torch.arange(len(rows), device=state.scale.device)
-        each = each.repeat_interleave(n_paths)
         generator = np.random.default_rng(seed)
-        uniforms = draw_uniforms(
-            module, [generator], len(each), windows.horizon, state.scale.device
-        )
-        ahead = inputs["extras"][each, 0].unbind(1)
-        path = torch.stack(list(roll(module, state.take(each), ahead, uniforms)), 1)
-        draws = path.view(len(rows), n_paths, *path.shape[1:]).movedim(1, -1)
+        paths = []
+        for module in modules:
+            state = start_of(module, inputs)
+            each = torch.arange(len(rows), device=state.scale.device)
+            each = each.repeat_interleave(n_paths // len(modules))
+            uniforms = draw_uniforms(
+                module, [generator], len(each), windows.horizon, state.scale.device
+            )
+            ahead = inputs["extras"][each, 0].unbind(1)
+            path = torch.stack(list(roll(module, state.take(each), ahead, uniforms)), 1)
+            paths.append(path.view(len(rows), -1, *path.shape[1:]))
+        draws = torch.cat(paths, dim=1).movedim(1, -1)
         levels = draws.new_tensor(LEVELS)
         quantiles = torch.quantile(draws.contiguous(), levels, dim=-1)
         truth = inputs["truth"][:, 0]

@@ -196,10 +196,10 @@ def profile_of(moves: Array, carry: Carry) -> Array:
     rows[:n_steps] = moves
     count = (int(carry.n_seen) + np.arange(len(rows))) // period
     means = smooth(
-        rows.reshape(n_rows, -1),
+        rows.reshape(n_rows, period * n_columns),
         PROFILE_RATE,
         carry.profile.reshape(-1),
-        np.repeat(count.reshape(n_rows, -1), n_columns, axis=1),
+        np.repeat(count.reshape(n_rows, period), n_columns, axis=1),
     )
     return np.concatenate([carry.profile, means.reshape(rows.shape)[:n_steps]])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,7 +37,10 @@ STEPS_DRAWN = 64  # whose uniform numbers are drawn together
 
 @dataclass
 class Network:
-    """All that was learned, as plain numbers and arrays, and how to read a series."""
+    """All that was learned, as plain numbers and arrays, and how to read a series.
+
+    An ensemble has ``n_networks`` of the same form; that is the first axis of weights.
+    """
 
     config: dict[str, Any]
     lags: tuple[int, ...]  # the first is the season
@@ -48,15 +51,25 @@ class Network:
     unit: float  # usual change from value to value, inside
     frequency: str  # of the times, "" for integers
     past: list[int]  # places of the exogenous numbers that a free run does not know
+    n_networks: int = 1
     weights: dict[str, NDArray[Any]] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
 
+    def part(self, place: int) -> Network:
+        """Take one network out of the ensemble."""
+        weights = {name: each[place][None] for name, each in self.weights.items()}
+        return replace(self, n_networks=1, weights=weights)
+
+    def modules(self, device: torch.device) -> list[AutoregressiveModule]:
+        """Build all modules, with their weights."""
+        return [self.part(k).module(device) for k in range(self.n_networks)]
+
     def module(self, device: torch.device) -> AutoregressiveModule:
-        """Build the module, with the weights if there are any."""
+        """Build the first module, with the weights if there are any."""
         module = AutoregressiveModule(**self.config)
         if self.weights:
             module.to_empty(device=device)
-            arrays = {n: torch.from_numpy(w.copy()) for n, w in self.weights.items()}
+            arrays = {n: torch.from_numpy(w[0].copy()) for n, w in self.weights.items()}
             module.load_state_dict(arrays)
         return module.eval()
 
@@ -93,7 +106,7 @@ class Standing(NamedTuple):
 
     carry: Carry
     missing: NDArray[np.bool_]  # whether the last value was
-    hidden: NDArray[Any]  # (num_layers, 1 or 2, hidden_size)
+    hidden: NDArray[Any]  # (n_networks, num_layers, 1 or 2, hidden_size)
 
 
 def describe_history(
@@ -119,8 +132,11 @@ def read_on(
     histories: list[History],
     standings: list[Standing] | None,
     device: torch.device,
-) -> tuple[list[Standing], list[Described], list[Tensor]]:
-    """Read series from where they stand (None: from their beginning)."""
+) -> tuple[list[Standing], list[Described], list[list[Tensor]]]:
+    """Read series from where they stand (None: from their beginning).
+
+    Outputs of the encoders are those of each network, of each series.
+    """
     before: Sequence[Standing | None] = (
         [None] * len(histories) if standings is None else standings
     )
@@ -130,39 +146,47 @@ def read_on(
     ]
     described = [each for each, _, _ in read]
     with plain_torch(device, gradients=False):
-        module = network.module(device)
-        if standings is None:
-            hidden = module.encoder.initial_state(len(histories))
-        else:
-            arrays = np.stack([standing.hidden for standing in standings], axis=2)
-            hidden = torch.from_numpy(arrays).to(device)
         inputs = [each.inputs.to(device) for each in described]
-        hidden, outputs = encode(module, inputs, hidden, keep=True)
-        arrays = hidden.cpu().numpy()
+        hidden, outputs = [], []
+        for place, module in enumerate(network.modules(device)):
+            begin = (
+                module.encoder.initial_state(len(histories))
+                if standings is None
+                else hidden_of(standings, place, device)
+            )
+            state, output = encode(module, inputs, begin, keep=True)
+            hidden.append(state.cpu().numpy())
+            outputs.append(output)
+    together = np.stack(hidden)
     after = [
-        Standing(carry, missing, arrays[:, :, place].copy())
+        Standing(carry, missing, together[:, :, :, place].copy())
         for place, (_, carry, missing) in enumerate(read)
     ]
     return after, described, outputs
 
 
+def hidden_of(standings: list[Standing], place: int, device: torch.device) -> Tensor:
+    """Stack where one network stands in series: (num_layers, 1 or 2, n, hidden)."""
+    arrays = np.stack([standing.hidden[place] for standing in standings], axis=2)
+    return torch.from_numpy(arrays).to(device)
+
+
 def state_of(
-    network: Network, standings: list[Standing], device: torch.device
+    network: Network, standings: list[Standing], device: torch.device, place: int = 0
 ) -> State:
-    """Stack the standings of series to the state of a roll-out."""
+    """Stack the standings of series to the state of one network's roll-out."""
     fields = zip(*(standing.carry for standing in standings), strict=True)
     carry = Carry(*(np.stack(field) for field in fields))
     count = carry.n_seen[:, None]
     scale = scale_of(  # that of a step that comes now
         carry.change, carry.seasonal, carry.size, count, network.lags[0], network.unit
     )
-    hidden = np.stack([standing.hidden for standing in standings], axis=2)
 
     def there(array: Any) -> Tensor:
         return torch.from_numpy(array).to(device)
 
     return State(
-        hidden=there(hidden),
+        hidden=hidden_of(standings, place, device),
         values=there(carry.values),
         levels=there(carry.levels),
         profile=there(carry.profile),
@@ -178,6 +202,25 @@ def generator_of(seed: int, key: tuple[Any, ...], *more: int) -> np.random.Gener
     """Give each series its own random numbers, whatever its place and company."""
     digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
     return np.random.default_rng([seed, int.from_bytes(digest, "little"), *more])
+
+
+def members(
+    network: Network, n_paths: int, device: torch.device
+) -> Iterator[tuple[int, AutoregressiveModule, int]]:
+    """Give each network that walks, and how many of the paths are its own."""
+    shares = np.array_split(np.arange(n_paths), network.n_networks)
+    for place, (module, share) in enumerate(
+        zip(network.modules(device), shares, strict=True)
+    ):
+        if n_paths == 0 or len(share):
+            yield place, module, len(share)
+
+
+def pool(parts: Sequence[Array], n_paths: int, axis: int) -> Array:
+    """Make one of what networks say: the mean of points, or the paths of all."""
+    if n_paths == 0:
+        return np.mean(parts, axis=0)
+    return np.concatenate(parts, axis=axis)
 
 
 def walk(
@@ -201,14 +244,19 @@ def walk(
     per_block = max(1, ROWS_AT_ONCE // max(1, n_paths))
     results: list[Array] = []
     with plain_torch(device, gradients=False):
-        module = network.module(device)
+        walkers = list(members(network, n_paths, device))
         for begin in range(0, len(keys), per_block):
             block = slice(begin, begin + per_block)
-            generators = [generator_of(seed, key) for key in keys[block]]
-            state = state_of(network, standings[block], device)
-            walked = walk_block(
-                network, module, state, extras[block], generators, n_paths, device
-            )
+            walks = []
+            for place, module, n_own in walkers:
+                generators = [generator_of(seed, key, place) for key in keys[block]]
+                state = state_of(network, standings[block], device, place)
+                walks.append(
+                    walk_block(
+                        network, module, state, extras[block], generators, n_own, device
+                    )
+                )
+            walked = (pool(parts, n_paths, 1) for parts in zip(*walks, strict=True))
             results += collect(walked, wanted[block], network, reduce, n_paths > 0)
     return results
 
@@ -297,7 +345,7 @@ def look_back(
     network: Network,
     keys: list[tuple[Any, ...]],
     described: list[Described],
-    outputs: list[Tensor],
+    outputs: list[list[Tensor]],
     wanted: list[NDArray[np.int64]],
     reduce: Callable[[Array], Array],
     n_paths: int,
@@ -307,30 +355,51 @@ def look_back(
     """Forecasts of known steps of each series, each one step ahead."""
     results = []
     with plain_torch(device, gradients=False):
-        module = network.module(device)
-        shape = (max(1, n_paths), module.config["n_columns"])
-        for key, each, output, places in zip(
-            keys, described, outputs, wanted, strict=True
+        lookers = list(members(network, n_paths, device))
+        for row, (key, each, steps) in enumerate(
+            zip(keys, described, wanted, strict=True)
         ):
-            scaled = each.scaled.to(device).double()
-            centre, raw = module.look_ahead(output, scaled, each.extras.to(device))
-            origin = torch.from_numpy(each.steps.origin).to(device)
-            scale = torch.from_numpy(each.steps.scale).to(device)
-            found = []
-            for place in places.tolist():
-                uniform = None
-                if n_paths:
-                    generator = generator_of(seed, key, place)
-                    drawn = generator.random((*shape, module.distribution.n_uniforms))
-                    drawn = np.clip(drawn, SMALLEST, 1.0 - SMALLEST)
-                    uniform = torch.from_numpy(drawn).to(device)
-                units = (origin[place] / scale[place], scale[place])
-                draw = module.draw(centre[place], raw[place], uniform, *units)
-                values = (origin[place] + scale[place] * draw).expand(1, *shape)
-                outside = network.to_outside(values.cpu().numpy(), n_paths > 0)
-                found.append(reduce(outside))
-            results.append(np.concatenate(found))
+            parts = []
+            for place, module, n_own in lookers:
+                output = outputs[place][row]
+                generators = [
+                    generator_of(seed, key, place, step + 1) for step in steps.tolist()
+                ]
+                parts.append(look(module, each, output, steps, generators, n_own))
+            values = network.to_outside(pool(parts, n_paths, 1), n_paths > 0)
+            results.append(np.concatenate([reduce(step[None]) for step in values]))
     return results
+
+
+def look(
+    module: AutoregressiveModule,
+    described: Described,
+    output: Tensor,
+    wanted: NDArray[np.int64],
+    generators: list[np.random.Generator],
+    n_paths: int,
+) -> Array:
+    """Draws of wanted steps by one network, (n_wanted, n_paths or 1, n_columns)."""
+    device = output.device
+    steps = torch.from_numpy(wanted).to(device)
+    scaled = described.scaled.to(device)[steps].double()
+    extras = described.extras.to(device)[steps]
+    centre, raw = module.look_ahead(output[steps], scaled, extras)
+    origin = torch.from_numpy(described.steps.origin[wanted]).to(device)
+    scale = torch.from_numpy(described.steps.scale[wanted]).to(device)
+    n_columns, n_uniforms = module.config["n_columns"], module.distribution.n_uniforms
+    found = []
+    for place, generator in enumerate(generators):
+        uniform = None
+        if n_paths:
+            drawn = generator.random((n_paths, n_columns, n_uniforms))
+            drawn = np.clip(drawn, SMALLEST, 1.0 - SMALLEST)
+            uniform = torch.from_numpy(drawn).to(device)
+        units = (origin[place] / scale[place], scale[place])
+        draw = module.draw(centre[place], raw[place], uniform, *units)
+        found.append((origin[place] + scale[place] * draw).expand(max(1, n_paths), -1))
+    values: Array = torch.stack(found).cpu().numpy()
+    return values
 
 
 def quantiles_of(

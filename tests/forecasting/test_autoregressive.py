@@ -47,7 +47,7 @@ def make_network(cell="gru", lags=(4, 8), n_ahead=1, trained=True, **config):
             for name, parameter in module.named_parameters():
                 if name.startswith("head"):
                     parameter.normal_(0, 0.5, generator=generator)
-    network.weights = {n: w.numpy() for n, w in module.state_dict().items()}
+    network.weights = {n: w.numpy()[None] for n, w in module.state_dict().items()}
     return network
 
 
@@ -144,9 +144,9 @@ def test_series_of_different_lengths_are_encoded_like_each_alone(cell):
     histories = [make_history(n, seed=n) for n in [5, 17, 1, 9, 17, 2]]
     together, _, outputs = read_on(network, histories, None, CPU)
     for n, history in enumerate(histories):
-        (alone,), _, (output,) = read_on(network, [history], None, CPU)
+        (alone,), _, ((output,),) = read_on(network, [history], None, CPU)
         assert_allclose(together[n].hidden, alone.hidden, rtol=1e-10, atol=1e-12)
-        assert_allclose(outputs[n], output, rtol=1e-10, atol=1e-12)
+        assert_allclose(outputs[0][n], output, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -38,6 +38,7 @@ def one_torch_thread():
 
 def make(cls: Any = GRUForecaster, **params: Any) -> Any:
     values = {"hidden_size": 4, "max_epochs": 1, "num_samples": 10, "device": "cpu"}
+    values["n_estimators"] = 1
     return cls(**{**values, "early_stopping": False, "random_state": 0, **params})
 
 
@@ -783,6 +784,7 @@ WRONG = {
     "weight_decay": -1.0,
     "max_grad_norm": 0.0,
     "max_epochs": 0,
+    "n_estimators": 0,
     "batch_size": -1,
     "early_stopping": "yes",
     "n_iter_no_change": 0,

@@ -26,6 +26,7 @@ STRATEGIES = ["recursive", "direct"]
 def make(cls=GRUForecaster, **params):
     """Small and quick; double precision, so that equal means equal to many digits."""
     quick = {"hidden_size": 6, "max_epochs": 2, "num_samples": 30, "dtype": "float64"}
+    quick["n_estimators"] = 1
     quick |= {"random_state": 0, "device": "cpu", "early_stopping": False}
     return cls(**{**quick, **params})
 

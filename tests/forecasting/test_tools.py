@@ -62,6 +62,7 @@ def one_torch_thread():
 
 def make(cls: Any = GRUForecaster, **params: Any) -> Any:
     values = {"hidden_size": 4, "max_epochs": 1, "num_samples": 20, "device": "cpu"}
+    values["n_estimators"] = 1
     return cls(**{**values, "early_stopping": False, "random_state": 0, **params})
 
 

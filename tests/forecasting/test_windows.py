@@ -40,7 +40,7 @@ def make_network(horizon=4, context=8, n_ahead=1, past=()):
     network = Network(config, LAGS, **plan, unit=1.0, frequency="", past=list(past))
     module = network.module(CPU)
     module.initialize(torch.Generator().manual_seed(0))
-    network.weights = {n: w.numpy() for n, w in module.state_dict().items()}
+    network.weights = {n: w.numpy()[None] for n, w in module.state_dict().items()}
     return network
 
 
