@@ -5,9 +5,8 @@ from __future__ import annotations
 import copy
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -20,8 +19,9 @@ from sklearn.base import (
 from sklearn.utils.validation import check_is_fitted
 
 from skrnn._callbacks import fresh_callbacks
-from skrnn._missing import fill_values, mask_missing, mask_step
+from skrnn._missing import mask_step
 from skrnn._params import CONSTRAINTS, check_skorch_params, spawn_seeds
+from skrnn._preparing import Preparation, input_scale, usual_values
 from skrnn._sequences import Sequences
 from skrnn._training_set import (
     Selection,
@@ -33,6 +33,7 @@ from skrnn._training_set import (
 )
 from skrnn._validation import (
     check_sequences,
+    check_step,
     check_target_length,
     draft_of,
     refuse_unclear,
@@ -67,7 +68,7 @@ class BaseRecurrent(
     bidirectional: bool
     device: str
     dtype: str
-    scale_inputs: bool
+    scale_inputs: Any
     stem: Any
     net_: Net
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
@@ -196,8 +197,10 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         fitted = draft_of(self)  # a fit in another thread changes self only
         stepper = fitted._stepper()
         stepper.check_state(state)
-        x = fitted._read_step(x, state, stepper.dtype)
-        if hasattr(fitted, "fill_values_"):
+        marked = hasattr(fitted, "fill_values_")
+        shape = (state.hidden.shape[2], fitted._n_step_features)
+        x = check_step(x, shape, stepper.dtype, allow_nan=marked)
+        if marked:
             x, state = mask_step(x, state, fitted.fill_values_)
         outputs, state = stepper.read(x, state)
         return fitted._decode(outputs.astype(np.float64)), state
@@ -341,7 +344,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: Any = None
     ) -> TrainingSet:
         if not reset:
-            self._refuse_other_missing()
+            self._refuse_other_inputs()
         refuse_unclear(y, "y")
         refuse_unclear(sample_weight, "sample_weight")
         sequences = self._read_sequences(X, reset)
@@ -370,15 +373,19 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             )
         return data if data.weights.all() else data.take(data.weights > 0)
 
-    def _refuse_other_missing(self) -> None:
-        """Refuse to train on: a network that marks missing values has more inputs."""
-        fitted = "mask" if hasattr(self, "fill_values_") else "error"
-        if self.missing != fitted:
-            raise ValueError(
-                f"The fitted network has missing={fitted!r}, now missing="
-                f"{self.missing!r}: to train it further, keep missing; to begin anew, "
-                "use warm_start=False and fit."
-            )
+    def _refuse_other_inputs(self) -> None:
+        """Refuse to train on with other inputs, of which the network has learned."""
+        now = {"missing": self.missing, "scale_inputs": self.scale_inputs}
+        fitted = {"missing": "mask" if hasattr(self, "fill_values_") else "error"}
+        if self.scale_inputs != "auto":
+            fitted["scale_inputs"] = self.input_scale_
+        for name, value in fitted.items():
+            if now[name] != value:
+                raise ValueError(
+                    f"The fitted network has {name}={value!r}, now {name}="
+                    f"{now[name]!r}: to train it further, keep {name}; to begin anew, "
+                    "use warm_start=False and fit."
+                )
 
     def _train(
         self,
@@ -395,8 +402,11 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
 
         if not again:
             self._learn_scale(train)
+            sequences, scale = Selection.of(train.sequences), self.scale_inputs
+            self.input_scale_ = input_scale(scale, self.bidirectional, sequences)
             if self.missing == "mask":
-                self.fill_values_ = fill_values(Selection.of(train.sequences).blocks())
+                prepare = self._preparation()
+                self.fill_values_ = usual_values(sequences, prepare)
         old: Net | None = self.net_ if again else None
         n_before = 0 if old is None else len(old.history)
         stops = bool(self.early_stopping) and validation is not None
@@ -407,12 +417,13 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         )
         check_engine(self.engine, settings.device)
         prepared = self._prepare(train)
-        config, n_features = self._module_config(prepared, old), self._n_step_features
+        config = self._module_config(prepared, old)
+        n_scaled = self._preparation().n_scaled(self._n_step_features)
         with plain_torch(settings.device):
             if old is None:
                 module = make_module(config, settings.seeds[0])
                 if module.scaling is not None:
-                    module.scaling.learn(*feature_statistics(prepared, n_features))
+                    module.scaling.learn(*feature_statistics(prepared, n_scaled))
             else:
                 module = copy_module(old.sequence_module, config)
             self.net_ = fit_module(
@@ -425,17 +436,15 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
 
     def _prepare(self, data: TrainingSet) -> TrainingSet:
         """Turn checked data into what the module sees."""
-        data, fill = self._scale_target(data), self._filling()
-        if fill is None:
+        data, prepare = self._scale_target(data), self._preparation()
+        if not prepare.changes:
             return data
-        return data._replace(sequences=Selection.of(data.sequences).filled(fill))
+        return data._replace(sequences=Selection.of(data.sequences).filled(prepare))
 
-    def _filling(self) -> Callable[[Sequences], Sequences] | None:
-        """Give what replaces missing values, if they are marked."""
-        if not hasattr(self, "fill_values_"):
-            return None
-        dtype = self._dtype_of_net()
-        return partial(mask_missing, fill=self.fill_values_, dtype=dtype)
+    def _preparation(self) -> Preparation:
+        """Give what is done to checked sequences before the network reads them."""
+        fill = vars(self).get("fill_values_")
+        return Preparation(self.input_scale_ == "sequence", fill, self._dtype_of_net())
 
     def _n_blocks(self, lengths: NDArray[np.int64], old: Net | None) -> int:
         """How many blocks the stem has; a fitted network keeps what it has."""
@@ -449,7 +458,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
     def _module_config(self, data: TrainingSet, old: Net | None) -> dict[str, Any]:
         return {
             "cell": self._cell,
-            "n_features": self._n_step_features * (2 if self.missing == "mask" else 1),
+            "n_features": self._preparation().n_inputs(self._n_step_features),
             "n_outputs": self._n_module_outputs(),
             "hidden_size": int(self.hidden_size),
             "num_layers": int(self.num_layers),
@@ -458,7 +467,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             "pooling": self.pooling,
             "dtype": self.dtype,
             "engine": self.engine,
-            "scale_inputs": bool(self.scale_inputs),
+            "scale_inputs": self.input_scale_ is not None,
             "stem": self._n_blocks(data.sequences.lengths, old),
         }
 
@@ -499,7 +508,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         from skrnn._running import run_module
 
         sequences = self._read_sequences(X, reset=False)
-        results = run_module(self.module_, sequences, part, self._filling())
+        results = run_module(self.module_, sequences, part, self._preparation())
         return results.astype(np.float64)
 
     def _stepper(self, begin: bool = False) -> Stepper:
@@ -508,27 +517,12 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
 
         if "net_" not in vars(self):
             check_is_fitted(self)
+        if self.input_scale_ == "sequence":
+            raise ValueError(
+                "With scale_inputs='sequence' a network reads the size of the whole "
+                "sequence, and cannot go step by step: fit with scale_inputs='feature'."
+            )
         return stepper_of(self.net_, begin)
-
-    def _read_step(self, x: Any, state: StreamState, dtype: Any) -> NDArray[Any]:
-        """Check one step (n_sequences, n_features)."""
-        values = np.asarray(x, dtype=dtype)
-        expected = (state.hidden.shape[2], self._n_step_features)
-        if values.shape != expected:
-            raise ValueError(
-                f"x has shape {values.shape}, expected {expected}: one step of each "
-                "sequence, (n_sequences, n_features)."
-            )
-        bad = (
-            np.isinf(values) if hasattr(self, "fill_values_") else ~np.isfinite(values)
-        )
-        if bad.any():
-            row, feature = np.argwhere(bad)[0]
-            raise ValueError(
-                f"x holds {values[row, feature]} (sequence {row}, feature {feature}): "
-                "drop such values, or fit with missing='mask', which takes NaN."
-            )
-        return values
 
     # --- scikit-learn's and pickle's doors ------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numbers import Real
 from sys import float_info
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ class BaseRecurrentClassifier(ClassifierMixin, BaseRecurrent):
         dropout: float = 0.1,
         pooling: str = "concat",
         stem: int | str = "auto",
-        scale_inputs: bool = True,
+        scale_inputs: Literal["auto", "feature", "sequence"] | None = "auto",
         lr: float = 3e-3,
         lr_schedule: str = "one_cycle",
         optimizer: Any = "adamw",
@@ -430,9 +430,13 @@ class RNNClassifier(BaseRecurrentClassifier):
         maximum over four steps. "auto" takes one block if half of the training
         sequences have 16 steps or more, two from 96 on, and none with
         ``bidirectional=False``: a stem looks at later steps, too.
-    scale_inputs : bool, default=True
-        Whether the network brings each feature to mean 0 and deviation 1 over the steps
-        of the training sequences.
+    scale_inputs : {"auto", "feature", "sequence"} or None, default="auto"
+        How features are brought to mean 0 and deviation 1 before the network: over the
+        steps of all training sequences, over those of each sequence itself (its own
+        mean and deviation become further features), or not at all. "auto" takes
+        "feature", but "sequence" where a tenth of the training sequences deviate from
+        their mean 1000 times as much as another tenth, unless
+        ``bidirectional=False``, with which a network can go step by step.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -518,6 +522,8 @@ class RNNClassifier(BaseRecurrentClassifier):
         Names of these, if X had names that are all strings.
     classes_ : ndarray of shape (n_classes,)
         The class labels, sorted; for several labels, the column numbers.
+    input_scale_ : {"feature", "sequence"} or None
+        How features are scaled.
     fill_values_ : ndarray of shape (n_features,)
         Means over the steps of the distinct training sequences, with
         ``missing="mask"``.
@@ -583,9 +589,13 @@ class LSTMClassifier(BaseRecurrentClassifier):
         maximum over four steps. "auto" takes one block if half of the training
         sequences have 16 steps or more, two from 96 on, and none with
         ``bidirectional=False``: a stem looks at later steps, too.
-    scale_inputs : bool, default=True
-        Whether the network brings each feature to mean 0 and deviation 1 over the steps
-        of the training sequences.
+    scale_inputs : {"auto", "feature", "sequence"} or None, default="auto"
+        How features are brought to mean 0 and deviation 1 before the network: over the
+        steps of all training sequences, over those of each sequence itself (its own
+        mean and deviation become further features), or not at all. "auto" takes
+        "feature", but "sequence" where a tenth of the training sequences deviate from
+        their mean 1000 times as much as another tenth, unless
+        ``bidirectional=False``, with which a network can go step by step.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -671,6 +681,8 @@ class LSTMClassifier(BaseRecurrentClassifier):
         Names of these, if X had names that are all strings.
     classes_ : ndarray of shape (n_classes,)
         The class labels, sorted; for several labels, the column numbers.
+    input_scale_ : {"feature", "sequence"} or None
+        How features are scaled.
     fill_values_ : ndarray of shape (n_features,)
         Means over the steps of the distinct training sequences, with
         ``missing="mask"``.
@@ -748,9 +760,13 @@ class GRUClassifier(BaseRecurrentClassifier):
         maximum over four steps. "auto" takes one block if half of the training
         sequences have 16 steps or more, two from 96 on, and none with
         ``bidirectional=False``: a stem looks at later steps, too.
-    scale_inputs : bool, default=True
-        Whether the network brings each feature to mean 0 and deviation 1 over the steps
-        of the training sequences.
+    scale_inputs : {"auto", "feature", "sequence"} or None, default="auto"
+        How features are brought to mean 0 and deviation 1 before the network: over the
+        steps of all training sequences, over those of each sequence itself (its own
+        mean and deviation become further features), or not at all. "auto" takes
+        "feature", but "sequence" where a tenth of the training sequences deviate from
+        their mean 1000 times as much as another tenth, unless
+        ``bidirectional=False``, with which a network can go step by step.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -836,6 +852,8 @@ class GRUClassifier(BaseRecurrentClassifier):
         Names of these, if X had names that are all strings.
     classes_ : ndarray of shape (n_classes,)
         The class labels, sorted; for several labels, the column numbers.
+    input_scale_ : {"feature", "sequence"} or None
+        How features are scaled.
     fill_values_ : ndarray of shape (n_features,)
         Means over the steps of the distinct training sequences, with
         ``missing="mask"``.

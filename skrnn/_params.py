@@ -24,7 +24,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "dropout": [Interval(Real, 0.0, 1.0, closed="left")],
     "pooling": [StrOptions({"last", "mean", "max", "concat", "attention"})],
     "stem": [StrOptions({"auto"}), Interval(Integral, 0, 5, closed="both")],
-    "scale_inputs": ["boolean"],
+    "scale_inputs": [StrOptions({"auto", "feature", "sequence"}), None],
     "lr": [_POSITIVE],
     "lr_schedule": [StrOptions({"one_cycle", "cosine", "constant"})],
     "optimizer": [StrOptions({"adamw", "adam", "sgd", "rmsprop"}), type],

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skrnn._inputs import as_list, input_kind
 from skrnn._params import CONSTRAINTS
 from skrnn._sequences import Sequences
+from skrnn._statistics import at_each_step, statistics
 from skrnn._validation import check_sequences, draft_of
 
 __all__ = ["SequenceScaler"]
@@ -142,7 +143,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         self._sklearn_auto_wrap_output_keys = tables
         if self.per == "feature":
             everything = np.array([0, len(sequences.values)])
-            loc, scale = _statistics(sequences.values, everything, self.method)
+            loc, scale = statistics(sequences.values, everything, self.method)
             self.loc_, self.scale_ = loc[0], scale[0]
         else:  # of an earlier fit with per="feature"
             self.__dict__.pop("loc_", None)
@@ -235,9 +236,9 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         """Statistics for each step, or one row for all."""
         if self.per == "feature":
             return self.loc_, self.scale_
-        loc, scale = _statistics(sequences.values, sequences.offsets, self.method)
+        loc, scale = statistics(sequences.values, sequences.offsets, self.method)
         lengths = sequences.lengths
-        return _at_each_step(loc, lengths), _at_each_step(scale, lengths)
+        return at_each_step(loc, lengths), at_each_step(scale, lengths)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -270,80 +271,3 @@ def _in_the_form_of(
     for index, array in enumerate(arrays):
         objects[index] = array
     return objects
-
-
-def _statistics(
-    values: NDArray[Any], offsets: NDArray[np.int64], method: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Location and scale, (n_segments, n_features), of the steps between offsets."""
-    values = values.astype(np.float64, copy=False)
-    low = np.fmin.reduceat(values, offsets[:-1], axis=0)
-    high = np.fmax.reduceat(values, offsets[:-1], axis=0)
-    largest = np.maximum(np.abs(low), np.abs(high))
-    size = largest  # of the values the scale comes from: for quartiles, no outliers
-    if method == "robust":
-        low, loc, high = _quartiles(values, offsets)
-        scale, size = high - low, np.maximum(np.abs(low), np.abs(high))
-    elif method == "standard":
-        loc, scale = _mean_and_deviation(values, offsets, size)
-    else:
-        loc, scale = low, high - low
-    rounding = 10 * np.finfo(np.float64).eps * size
-    overflow = np.finfo(np.float32).tiny * largest  # an outlier would become infinite
-    # comparisons with NaN are false: a feature without a value gets 0 and 1
-    varies = (scale > rounding) & (scale > overflow)
-    return np.where(np.isnan(size), 0.0, loc), np.where(varies, scale, 1.0)
-
-
-def _mean_and_deviation(
-    values: NDArray[np.float64], offsets: NDArray[np.int64], size: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Two passes, in units of a power of two near ``size``: no square overflows."""
-    lengths = np.diff(offsets)
-    missing = np.isnan(values)
-    starts = offsets[:-1]
-    count = np.add.reduceat(~missing, starts, axis=0, dtype=np.float64)
-    count = np.maximum(count, 1.0)
-    exponent = np.frexp(np.where(np.isnan(size), 1.0, size))[1]
-    unit = np.ldexp(1.0, np.clip(exponent, -1000, 1000))
-
-    deviations = values / _at_each_step(unit, lengths)
-    deviations[missing] = 0.0
-    mean = np.add.reduceat(deviations, starts, axis=0) / count
-    deviations -= _at_each_step(mean, lengths)
-    deviations[missing] = 0.0
-    rest = np.add.reduceat(deviations, starts, axis=0) / count  # rounding of the mean
-    deviations *= deviations
-    variance = np.add.reduceat(deviations, starts, axis=0) / count
-    return (mean + rest) * unit, np.sqrt(variance) * unit
-
-
-def _quartiles(
-    values: NDArray[np.float64], offsets: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Quartiles of the known values, (3, n_segments, n_features), interpolated."""
-    lengths = np.diff(offsets)
-    count = np.add.reduceat(~np.isnan(values), offsets[:-1], axis=0, dtype=np.int64)
-    last = np.maximum(count - 1, 0)
-    place = np.array([0.25, 0.5, 0.75])[:, None, None] * last
-    below = place.astype(np.int64)
-    above = np.minimum(below + 1, last)
-    ranked = np.empty_like(values)
-    segment = np.repeat(np.arange(len(lengths)), lengths)
-    for feature, column in enumerate(values.T):  # NaN come last
-        if len(lengths) == 1:  # only the places that are read need the right value
-            read = np.unique([below[:, 0, feature], above[:, 0, feature]])
-            ranked[:, feature] = np.partition(column, read)
-        else:
-            ranked[:, feature] = column[np.lexsort((column, segment))]
-    starts, features = offsets[:-1, None], np.arange(values.shape[1])
-    lower, upper = ranked[starts + below, features], ranked[starts + above, features]
-    quartiles: NDArray[np.float64] = lower + (upper - lower) * (place - below)
-    return quartiles
-
-
-def _at_each_step(
-    statistic: NDArray[np.float64], lengths: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Repeat the row of each segment for its steps; a single row broadcasts."""
-    return statistic if len(lengths) == 1 else np.repeat(statistic, lengths, axis=0)

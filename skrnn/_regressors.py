@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,7 @@ class BaseRecurrentRegressor(MultiOutputMixin, RegressorMixin, BaseRecurrent):
         dropout: float = 0.1,
         pooling: str = "concat",
         stem: int | str = "auto",
-        scale_inputs: bool = True,
+        scale_inputs: Literal["auto", "feature", "sequence"] | None = "auto",
         lr: float = 3e-3,
         lr_schedule: str = "one_cycle",
         optimizer: Any = "adamw",
@@ -257,9 +257,13 @@ class RNNRegressor(BaseRecurrentRegressor):
         maximum over four steps. "auto" takes one block if half of the training
         sequences have 16 steps or more, two from 96 on, and none with
         ``bidirectional=False``: a stem looks at later steps, too.
-    scale_inputs : bool, default=True
-        Whether the network brings each feature to mean 0 and deviation 1 over the steps
-        of the training sequences.
+    scale_inputs : {"auto", "feature", "sequence"} or None, default="auto"
+        How features are brought to mean 0 and deviation 1 before the network: over the
+        steps of all training sequences, over those of each sequence itself (its own
+        mean and deviation become further features), or not at all. "auto" takes
+        "feature", but "sequence" where a tenth of the training sequences deviate from
+        their mean 1000 times as much as another tenth, unless
+        ``bidirectional=False``, with which a network can go step by step.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -347,6 +351,8 @@ class RNNRegressor(BaseRecurrentRegressor):
         Weighted mean of the training targets.
     target_scale_ : ndarray of shape (n_outputs,)
         Their weighted standard deviation; 1 for constant targets.
+    input_scale_ : {"feature", "sequence"} or None
+        How features are scaled.
     fill_values_ : ndarray of shape (n_features,)
         Means over the steps of the distinct training sequences, with
         ``missing="mask"``.
@@ -412,9 +418,13 @@ class LSTMRegressor(BaseRecurrentRegressor):
         maximum over four steps. "auto" takes one block if half of the training
         sequences have 16 steps or more, two from 96 on, and none with
         ``bidirectional=False``: a stem looks at later steps, too.
-    scale_inputs : bool, default=True
-        Whether the network brings each feature to mean 0 and deviation 1 over the steps
-        of the training sequences.
+    scale_inputs : {"auto", "feature", "sequence"} or None, default="auto"
+        How features are brought to mean 0 and deviation 1 before the network: over the
+        steps of all training sequences, over those of each sequence itself (its own
+        mean and deviation become further features), or not at all. "auto" takes
+        "feature", but "sequence" where a tenth of the training sequences deviate from
+        their mean 1000 times as much as another tenth, unless
+        ``bidirectional=False``, with which a network can go step by step.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -502,6 +512,8 @@ class LSTMRegressor(BaseRecurrentRegressor):
         Weighted mean of the training targets.
     target_scale_ : ndarray of shape (n_outputs,)
         Their weighted standard deviation; 1 for constant targets.
+    input_scale_ : {"feature", "sequence"} or None
+        How features are scaled.
     fill_values_ : ndarray of shape (n_features,)
         Means over the steps of the distinct training sequences, with
         ``missing="mask"``.
@@ -579,9 +591,13 @@ class GRURegressor(BaseRecurrentRegressor):
         maximum over four steps. "auto" takes one block if half of the training
         sequences have 16 steps or more, two from 96 on, and none with
         ``bidirectional=False``: a stem looks at later steps, too.
-    scale_inputs : bool, default=True
-        Whether the network brings each feature to mean 0 and deviation 1 over the steps
-        of the training sequences.
+    scale_inputs : {"auto", "feature", "sequence"} or None, default="auto"
+        How features are brought to mean 0 and deviation 1 before the network: over the
+        steps of all training sequences, over those of each sequence itself (its own
+        mean and deviation become further features), or not at all. "auto" takes
+        "feature", but "sequence" where a tenth of the training sequences deviate from
+        their mean 1000 times as much as another tenth, unless
+        ``bidirectional=False``, with which a network can go step by step.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -669,6 +685,8 @@ class GRURegressor(BaseRecurrentRegressor):
         Weighted mean of the training targets.
     target_scale_ : ndarray of shape (n_outputs,)
         Their weighted standard deviation; 1 for constant targets.
+    input_scale_ : {"feature", "sequence"} or None
+        How features are scaled.
     fill_values_ : ndarray of shape (n_features,)
         Means over the steps of the distinct training sequences, with
         ``missing="mask"``.

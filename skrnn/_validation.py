@@ -25,7 +25,8 @@ from skrnn._inputs import (
 )
 from skrnn._sequences import Sequences, is_mapped
 
-__all__ = ["check_sequences", "check_target_length", "draft_of", "refuse_unclear"]
+__all__ = ["check_sequences", "check_step", "check_target_length", "draft_of"]
+__all__ += ["refuse_unclear"]
 
 Estimator = TypeVar("Estimator")
 NUMBERS_IN_A_BLOCK = 2**18
@@ -257,6 +258,26 @@ def _masked_rows(values: Any) -> NDArray[np.bool_]:
         return np.array([np.ma.is_masked(value) for value in values], dtype=bool)
     mask = np.atleast_1d(np.ma.getmaskarray(values) if np.ma.isMA(values) else False)
     return np.asarray(mask.any(axis=tuple(range(1, mask.ndim))))
+
+
+def check_step(
+    x: Any, shape: tuple[int, int], dtype: Any, allow_nan: bool
+) -> NDArray[Any]:
+    """Check one step of each sequence: (n_sequences, n_features)."""
+    values = np.asarray(x, dtype=dtype)
+    if values.shape != shape:
+        raise ValueError(
+            f"x has shape {values.shape}, expected {shape}: one step of each "
+            "sequence, (n_sequences, n_features)."
+        )
+    bad = np.isinf(values) if allow_nan else ~np.isfinite(values)
+    if bad.any():
+        row, feature = np.argwhere(bad)[0]
+        raise ValueError(
+            f"x holds {values[row, feature]} (sequence {row}, feature {feature}): "
+            "drop such values, or fit with missing='mask', which takes NaN."
+        )
+    return values
 
 
 def check_target_length(sequences: Sequences, y: Any, name: str = "y") -> None:

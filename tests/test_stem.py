@@ -318,7 +318,7 @@ def test_units_of_features_change_nothing(cls, missing):
     units, zeros = np.array([1e-3, 1e6]), np.array([5.0, -3e7])
     found = cls(**params).fit(X * units + zeros, y).transform(X * units + zeros)
     assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
-    plain = cls(**params, scale_inputs=False).fit(X, y).transform(X)
+    plain = cls(**params, scale_inputs=None).fit(X, y).transform(X)
     assert not np.allclose(plain, expected)
 
 

@@ -28,6 +28,7 @@ from skrnn.forecasting._levels import n_candidates
 from skrnn.forecasting._panels import (
     Series,
     check_frame,
+    check_values,
     check_width,
     join_rows,
     split_series,
@@ -350,19 +351,8 @@ class BaseRecurrentForecaster(BaseForecaster):
         """Take y apart, and look whether its values suit the parameters."""
         series = split_series(y, freq)
         for each in series:
-            known = each.values[~np.isnan(each.values)]
-            wrong = (known < 0) | (known != np.floor(known))
-            if self.loss in COUNTS and wrong.any():
-                raise ValueError(
-                    f"loss={self.loss!r} is for counts, but {each.where} holds "
-                    f"{known[wrong][0]}: use loss='student_t' or 'quantile'."
-                )
             log = self.network_.log if hasattr(self, "network_") else self.log is True
-            if log and (known <= -1).any():
-                raise ValueError(
-                    "A network that sees log(1 + y) needs values above -1, but "
-                    f"{each.where} holds {known.min():.4g}: fit anew with log=False."
-                )
+            check_values(each, self.loss if self.loss in COUNTS else None, log)
         return series
 
     def _learn(self, series: list[Series], X: Any, fh: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,8 @@ def train(network: Network, histories: list[History], settings: Settings) -> Net
     """Train on all series and give back the network with its weights.
 
     With weights in ``network``, training goes on from them. The networks of an
-    ensemble differ by their seeds, three for each.
+    ensemble differ by their seeds, three for each; those that are worse than the
+    value a season ago are left out, unless all are.
     """
     device = settings.device
     check_engine(network.config["engine"], device)
@@ -65,12 +67,13 @@ def train(network: Network, histories: list[History], settings: Settings) -> Net
     validate = settings.patience is not None
     with plain_torch(device):
         table = StepTable(described, network.lags, device)
-        epochs = settings.max_epochs
-        fitting, validation = cut_windows(network, table, validate, epochs)
+        n_epochs = settings.max_epochs
+        fitting, validation = cut_windows(network, table, validate, n_epochs)
         few = validation is not None and len(validation) < FEW
-        modules, history, told = [], list(network.history), []
+        modules, good, told = [], [], list[str]()
+        record = list(network.history)
         for place in range(network.n_networks):
-            one = network.part(place)
+            one, n_told = network.part(place), len(told)
             own = replace(settings, seeds=settings.seeds[3 * place : 3 * place + 3])
             if validation is not None and few:
                 module, net = fit_twice(one, table, fitting, validation, own, told)
@@ -79,17 +82,19 @@ def train(network: Network, histories: list[History], settings: Settings) -> Net
                 if validation is not None and net is not None:
                     module = better_of(one, module, validation, own, told)
             modules.append(module)
+            good.append(len(told) == n_told)
             notes = [] if net is None else [plain_epoch(each) for each in net.history]
             if network.n_networks > 1:
                 notes = [{"network": place, **note} for note in notes]
-            history += notes
+            record += notes
+        if any(good):  # the others would only spoil the mean
+            modules = list(compress(modules, good))
         settle_spread(modules, fitting, None if few else validation, settings.seeds[2])
         weights = stack_weights(modules)
-    if told:
-        which = f" (Of {len(told)} of {network.n_networks} networks.)"
-        message = told[0] + which * (network.n_networks > 1)
-        warnings.warn(message, UserWarning, stacklevel=2)
-    return replace(network, weights=weights, history=history)
+    if not any(good):
+        warnings.warn(told[0], UserWarning, stacklevel=2)
+    n_networks = len(modules)
+    return replace(network, n_networks=n_networks, weights=weights, history=record)
 
 
 def stack_weights(modules: list[AutoregressiveModule]) -> dict[str, NDArray[Any]]:

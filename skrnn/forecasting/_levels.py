@@ -204,7 +204,7 @@ def profile_of(moves: Array, carry: Carry) -> Array:
     return np.concatenate([carry.profile, means.reshape(rows.shape)[:n_steps]])
 
 
-def smooth(values: Array, rate: float, start: Array, count: Array) -> Array:
+def smooth(values: Array, rate: float, start: Array, count: NDArray[Any]) -> Array:
     """Exponentially weighted means (n_steps, n_columns) whose weights add up to 1.
 
     ``count`` says how many values the mean held before each; where it is negative,

@@ -216,11 +216,12 @@ def members(
             yield place, module, len(share)
 
 
-def pool(parts: Sequence[Array], n_paths: int, axis: int) -> Array:
+def pool(parts: Sequence[Array], n_paths: int) -> Array:
     """Make one of what networks say: the mean of points, or the paths of all."""
     if n_paths == 0:
-        return np.mean(parts, axis=0)
-    return np.concatenate(parts, axis=axis)
+        mean: Array = np.mean(parts, axis=0)
+        return mean
+    return np.concatenate(parts, axis=1)
 
 
 def walk(
@@ -256,7 +257,7 @@ def walk(
                         network, module, state, extras[block], generators, n_own, device
                     )
                 )
-            walked = (pool(parts, n_paths, 1) for parts in zip(*walks, strict=True))
+            walked = (pool(parts, n_paths) for parts in zip(*walks, strict=True))
             results += collect(walked, wanted[block], network, reduce, n_paths > 0)
     return results
 
@@ -366,7 +367,7 @@ def look_back(
                     generator_of(seed, key, place, step + 1) for step in steps.tolist()
                 ]
                 parts.append(look(module, each, output, steps, generators, n_own))
-            values = network.to_outside(pool(parts, n_paths, 1), n_paths > 0)
+            values = network.to_outside(pool(parts, n_paths), n_paths > 0)
             results.append(np.concatenate([reduce(step[None]) for step in values]))
     return results
 

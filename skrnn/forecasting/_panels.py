@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from skrnn.forecasting._times import check_order, future, regular
 
 __all__ = ["Series", "check_frame", "groups_of", "join_rows", "later", "split_series"]
-__all__ += ["check_width", "unmasked", "with_columns"]
+__all__ += ["check_values", "check_width", "unmasked", "with_columns"]
 
 LARGEST = 1e300  # of y: differences of larger numbers may overflow
 
@@ -65,6 +65,22 @@ def unmasked(data: Any) -> Any:
     if isinstance(data, np.ma.MaskedArray):
         return np.ma.filled(data.astype(np.float64), np.nan)
     return data
+
+
+def check_values(series: Series, counts: str | None, log: bool) -> None:
+    """Refuse values that a loss for ``counts`` or a logarithm cannot take."""
+    known = series.values[~np.isnan(series.values)]
+    wrong = (known < 0) | (known != np.floor(known))
+    if counts and wrong.any():
+        raise ValueError(
+            f"loss={counts!r} is for counts, but {series.where} holds "
+            f"{known[wrong][0]}: use loss='student_t' or 'quantile'."
+        )
+    if log and (known <= -1).any():
+        raise ValueError(
+            "A network that sees log(1 + y) needs values above -1, but "
+            f"{series.where} holds {known.min():.4g}: fit anew with log=False."
+        )
 
 
 def check_width(y: pd.DataFrame, expected: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from numpy.typing import NDArray
 from sktime.classification.base import BaseClassifier
@@ -30,7 +30,7 @@ class BaseRecurrentPanelClassifier(RecurrentPanel, BaseClassifier):
         dropout: float = 0.1,
         pooling: str = "concat",
         stem: int | str = "auto",
-        scale_inputs: bool = True,
+        scale_inputs: Literal["auto", "feature", "sequence"] | None = "auto",
         lr: float = 3e-3,
         lr_schedule: str = "one_cycle",
         optimizer: Any = "adamw",
@@ -115,9 +115,13 @@ class RNNClassifier(BaseRecurrentPanelClassifier):
         maximum over four steps. "auto" takes one block if half of the training
         sequences have 16 steps or more, two from 96 on, and none with
         ``bidirectional=False``: a stem looks at later steps, too.
-    scale_inputs : bool, default=True
-        Whether the network brings each feature to mean 0 and deviation 1 over the steps
-        of the training sequences.
+    scale_inputs : {"auto", "feature", "sequence"} or None, default="auto"
+        How features are brought to mean 0 and deviation 1 before the network: over the
+        steps of all training sequences, over those of each sequence itself (its own
+        mean and deviation become further features), or not at all. "auto" takes
+        "feature", but "sequence" where a tenth of the training sequences deviate from
+        their mean 1000 times as much as another tenth, unless
+        ``bidirectional=False``, with which a network can go step by step.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -261,9 +265,13 @@ class LSTMClassifier(BaseRecurrentPanelClassifier):
         maximum over four steps. "auto" takes one block if half of the training
         sequences have 16 steps or more, two from 96 on, and none with
         ``bidirectional=False``: a stem looks at later steps, too.
-    scale_inputs : bool, default=True
-        Whether the network brings each feature to mean 0 and deviation 1 over the steps
-        of the training sequences.
+    scale_inputs : {"auto", "feature", "sequence"} or None, default="auto"
+        How features are brought to mean 0 and deviation 1 before the network: over the
+        steps of all training sequences, over those of each sequence itself (its own
+        mean and deviation become further features), or not at all. "auto" takes
+        "feature", but "sequence" where a tenth of the training sequences deviate from
+        their mean 1000 times as much as another tenth, unless
+        ``bidirectional=False``, with which a network can go step by step.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -408,9 +416,13 @@ class GRUClassifier(BaseRecurrentPanelClassifier):
         maximum over four steps. "auto" takes one block if half of the training
         sequences have 16 steps or more, two from 96 on, and none with
         ``bidirectional=False``: a stem looks at later steps, too.
-    scale_inputs : bool, default=True
-        Whether the network brings each feature to mean 0 and deviation 1 over the steps
-        of the training sequences.
+    scale_inputs : {"auto", "feature", "sequence"} or None, default="auto"
+        How features are brought to mean 0 and deviation 1 before the network: over the
+        steps of all training sequences, over those of each sequence itself (its own
+        mean and deviation become further features), or not at all. "auto" takes
+        "feature", but "sequence" where a tenth of the training sequences deviate from
+        their mean 1000 times as much as another tenth, unless
+        ``bidirectional=False``, with which a network can go step by step.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"

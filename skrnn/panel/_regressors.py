@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from sktime.regression.base import BaseRegressor
 
@@ -29,7 +29,7 @@ class BaseRecurrentPanelRegressor(RecurrentPanel, BaseRegressor):
         dropout: float = 0.1,
         pooling: str = "concat",
         stem: int | str = "auto",
-        scale_inputs: bool = True,
+        scale_inputs: Literal["auto", "feature", "sequence"] | None = "auto",
         lr: float = 3e-3,
         lr_schedule: str = "one_cycle",
         optimizer: Any = "adamw",
@@ -108,9 +108,13 @@ class RNNRegressor(BaseRecurrentPanelRegressor):
         maximum over four steps. "auto" takes one block if half of the training
         sequences have 16 steps or more, two from 96 on, and none with
         ``bidirectional=False``: a stem looks at later steps, too.
-    scale_inputs : bool, default=True
-        Whether the network brings each feature to mean 0 and deviation 1 over the steps
-        of the training sequences.
+    scale_inputs : {"auto", "feature", "sequence"} or None, default="auto"
+        How features are brought to mean 0 and deviation 1 before the network: over the
+        steps of all training sequences, over those of each sequence itself (its own
+        mean and deviation become further features), or not at all. "auto" takes
+        "feature", but "sequence" where a tenth of the training sequences deviate from
+        their mean 1000 times as much as another tenth, unless
+        ``bidirectional=False``, with which a network can go step by step.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -255,9 +259,13 @@ class LSTMRegressor(BaseRecurrentPanelRegressor):
         maximum over four steps. "auto" takes one block if half of the training
         sequences have 16 steps or more, two from 96 on, and none with
         ``bidirectional=False``: a stem looks at later steps, too.
-    scale_inputs : bool, default=True
-        Whether the network brings each feature to mean 0 and deviation 1 over the steps
-        of the training sequences.
+    scale_inputs : {"auto", "feature", "sequence"} or None, default="auto"
+        How features are brought to mean 0 and deviation 1 before the network: over the
+        steps of all training sequences, over those of each sequence itself (its own
+        mean and deviation become further features), or not at all. "auto" takes
+        "feature", but "sequence" where a tenth of the training sequences deviate from
+        their mean 1000 times as much as another tenth, unless
+        ``bidirectional=False``, with which a network can go step by step.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -403,9 +411,13 @@ class GRURegressor(BaseRecurrentPanelRegressor):
         maximum over four steps. "auto" takes one block if half of the training
         sequences have 16 steps or more, two from 96 on, and none with
         ``bidirectional=False``: a stem looks at later steps, too.
-    scale_inputs : bool, default=True
-        Whether the network brings each feature to mean 0 and deviation 1 over the steps
-        of the training sequences.
+    scale_inputs : {"auto", "feature", "sequence"} or None, default="auto"
+        How features are brought to mean 0 and deviation 1 before the network: over the
+        steps of all training sequences, over those of each sequence itself (its own
+        mean and deviation become further features), or not at all. "auto" takes
+        "feature", but "sequence" where a tenth of the training sequences deviate from
+        their mean 1000 times as much as another tenth, unless
+        ``bidirectional=False``, with which a network can go step by step.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"

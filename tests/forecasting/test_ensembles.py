@@ -111,16 +111,31 @@ def test_an_update_trains_all_networks_further():
     assert (before != after).any(axis=(1, 2)).all()
 
 
-def test_the_user_is_told_once_how_many_networks_are_not_used(monkeypatch):
+@pytest.mark.parametrize("n_series", [1, 20])
+def test_networks_worse_than_the_season_before_are_left_out(n_series, monkeypatch):
     from skrnn.forecasting import _learning
 
-    errors = iter([1.06, 1.0, 1.0, 1.0, 1.07, 1.0])
+    panel = make_panel(n_series)
+    every = make(early_stopping=True).fit(panel).network_
+    errors = iter([1.06, 1.0, 1.0, 1.0, 1.07, 1.0])  # of three networks and the naive
     monkeypatch.setattr(_learning, "free_error", lambda *args: next(errors))
-    with pytest.warns(UserWarning, match=r"season ago.*\(Of 2 of 3 networks") as told:
+    forecaster = make(early_stopping=True).fit(panel)  # and nothing is told
+    assert forecaster.network_.n_networks == 1
+    for name, weight in forecaster.network_.weights.items():
+        if name != "spread":
+            assert_array_equal(weight[0], every.weights[name][1])
+    assert np.isfinite(forecaster.predict(fh=[1, 2])).all(axis=None)
+
+
+def test_the_user_is_told_once_if_all_networks_are_worse(monkeypatch):
+    from skrnn.forecasting import _learning
+
+    errors = iter([1.06, 1.0] * 3)
+    monkeypatch.setattr(_learning, "free_error", lambda *args: next(errors))
+    with pytest.warns(UserWarning, match="worse than the value a season ago") as told:
         forecaster = make(early_stopping=True).fit(make_panel(20))
     assert len(told) == 1
-    used = forecaster.network_.weights["head.weight"].any(axis=(1, 2))
-    assert used.tolist() == [False, True, False]
+    assert not forecaster.network_.weights["head.weight"].any()
 
 
 def test_all_networks_have_one_spread_judged_by_their_paths_together():

@@ -127,7 +127,7 @@ def test_every_parameter_reaches_the_scikit_learn_class(name):
         "dropout": 0.2,
         "pooling": "max",
         "stem": 1,
-        "scale_inputs": False,
+        "scale_inputs": None,
         "lr": 0.01,
         "lr_schedule": "cosine",
         "optimizer": "adam",
