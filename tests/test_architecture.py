@@ -29,7 +29,7 @@ LAYERS = [  # a file may import only from lines above its own
     {"_inputs", "_preparing", "_windows", "_batches", "_labels", "_checks_data"},
     {"_validation", "_training", "_checks"},
     {"_base", "_preprocessing"},
-    {"_regressors", "_classifiers", "testing"},
+    {"_regressors", "_classifiers", "testing", "tuning"},
     {"forecasting._times", "forecasting._levels", "forecasting._heads"},
     {"forecasting._guard"},
     {"forecasting._panels", "forecasting._walker"},

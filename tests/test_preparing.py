@@ -53,7 +53,7 @@ def test_a_constant_sequence_keeps_its_level():
 def test_auto_looks_how_far_sizes_are_apart(decades, scale):
     # of the deviations, a tenth at either end may be odd: 0.8 of the decades count
     n_steps = 400  # so that each deviation is near its size
-    X, y, _ = make(200, n_steps, decades)
+    X = make(200, n_steps, decades)[0]
     selection = Selection(as_sequences(X))
     assert input_scale("auto", True, selection) == scale
     assert input_scale("auto", False, selection) == "feature"

@@ -57,6 +57,11 @@ class RNNForecaster(BaseRecurrentForecaster):
         Columns of X that are constant for each series: ``predict`` does not need them.
     num_samples : int, default=200
         Number of sampled paths for intervals, quantiles, variances and distributions.
+    n_estimators : int, default=3
+        Number of networks, trained one after the other from different seeds. Point
+        forecasts are means of theirs (of logarithms, if these are what they see), and
+        each draws its share of the paths. Networks that are worse than the value a
+        season ago are left out, unless all are.
     lr : float, default=5e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -80,7 +85,7 @@ class RNNForecaster(BaseRecurrentForecaster):
         enough. With 10 such series or more, training stops when ``valid_loss`` has not
         fallen for ``n_iter_no_change`` epochs, and goes back to the weights with the
         lowest; with fewer, these values show how far draws must be spread, and training
-        is repeated on all. If the network is worse than the value a season ago, on
+        is repeated on all. If all networks are worse than the value a season ago, on
         these values or, with fewer series, on the last half of all, forecasts fall back
         to that, with a warning.
     n_iter_no_change : int, default=10
@@ -113,10 +118,10 @@ class RNNForecaster(BaseRecurrentForecaster):
     exogenous_ : object or None
         How columns of X become numbers.
     module_ : torch.nn.Module
-        The fitted network.
+        The fitted network, the first of ``n_estimators``.
     history_ : list of dict
         ``epoch``, ``train_loss``, ``valid_loss`` (if any) and ``dur`` (seconds) per
-        epoch.
+        epoch, and ``network`` if there are several.
 
     Raises
     ------
@@ -135,7 +140,9 @@ class RNNForecaster(BaseRecurrentForecaster):
     -----
     At each step the network reads candidate forecasts :math:`c_j` of the next value,
     around a slow exponentially weighted mean :math:`o` and in units of the mean
-    absolute change :math:`s`, and the calendar, the age of the series and X. From its
+    absolute change :math:`s`, and the calendar, the age of the series and X. One of
+    them is :math:`o` plus a seasonal profile, means over the seasons with weights that
+    fall by 35 % from each to the one before, which stays as it is on a run. From its
     state come shares :math:`p_j` that add up to 1, a gate :math:`g` and a correction
     :math:`r`:
 
@@ -236,6 +243,11 @@ class LSTMForecaster(BaseRecurrentForecaster):
         Columns of X that are constant for each series: ``predict`` does not need them.
     num_samples : int, default=200
         Number of sampled paths for intervals, quantiles, variances and distributions.
+    n_estimators : int, default=3
+        Number of networks, trained one after the other from different seeds. Point
+        forecasts are means of theirs (of logarithms, if these are what they see), and
+        each draws its share of the paths. Networks that are worse than the value a
+        season ago are left out, unless all are.
     lr : float, default=5e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -259,7 +271,7 @@ class LSTMForecaster(BaseRecurrentForecaster):
         enough. With 10 such series or more, training stops when ``valid_loss`` has not
         fallen for ``n_iter_no_change`` epochs, and goes back to the weights with the
         lowest; with fewer, these values show how far draws must be spread, and training
-        is repeated on all. If the network is worse than the value a season ago, on
+        is repeated on all. If all networks are worse than the value a season ago, on
         these values or, with fewer series, on the last half of all, forecasts fall back
         to that, with a warning.
     n_iter_no_change : int, default=10
@@ -292,10 +304,10 @@ class LSTMForecaster(BaseRecurrentForecaster):
     exogenous_ : object or None
         How columns of X become numbers.
     module_ : torch.nn.Module
-        The fitted network.
+        The fitted network, the first of ``n_estimators``.
     history_ : list of dict
         ``epoch``, ``train_loss``, ``valid_loss`` (if any) and ``dur`` (seconds) per
-        epoch.
+        epoch, and ``network`` if there are several.
 
     Raises
     ------
@@ -314,7 +326,9 @@ class LSTMForecaster(BaseRecurrentForecaster):
     -----
     At each step the network reads candidate forecasts :math:`c_j` of the next value,
     around a slow exponentially weighted mean :math:`o` and in units of the mean
-    absolute change :math:`s`, and the calendar, the age of the series and X. From its
+    absolute change :math:`s`, and the calendar, the age of the series and X. One of
+    them is :math:`o` plus a seasonal profile, means over the seasons with weights that
+    fall by 35 % from each to the one before, which stays as it is on a run. From its
     state come shares :math:`p_j` that add up to 1, a gate :math:`g` and a correction
     :math:`r`:
 
@@ -416,6 +430,11 @@ class GRUForecaster(BaseRecurrentForecaster):
         Columns of X that are constant for each series: ``predict`` does not need them.
     num_samples : int, default=200
         Number of sampled paths for intervals, quantiles, variances and distributions.
+    n_estimators : int, default=3
+        Number of networks, trained one after the other from different seeds. Point
+        forecasts are means of theirs (of logarithms, if these are what they see), and
+        each draws its share of the paths. Networks that are worse than the value a
+        season ago are left out, unless all are.
     lr : float, default=5e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -439,7 +458,7 @@ class GRUForecaster(BaseRecurrentForecaster):
         enough. With 10 such series or more, training stops when ``valid_loss`` has not
         fallen for ``n_iter_no_change`` epochs, and goes back to the weights with the
         lowest; with fewer, these values show how far draws must be spread, and training
-        is repeated on all. If the network is worse than the value a season ago, on
+        is repeated on all. If all networks are worse than the value a season ago, on
         these values or, with fewer series, on the last half of all, forecasts fall back
         to that, with a warning.
     n_iter_no_change : int, default=10
@@ -472,10 +491,10 @@ class GRUForecaster(BaseRecurrentForecaster):
     exogenous_ : object or None
         How columns of X become numbers.
     module_ : torch.nn.Module
-        The fitted network.
+        The fitted network, the first of ``n_estimators``.
     history_ : list of dict
         ``epoch``, ``train_loss``, ``valid_loss`` (if any) and ``dur`` (seconds) per
-        epoch.
+        epoch, and ``network`` if there are several.
 
     Raises
     ------
@@ -494,7 +513,9 @@ class GRUForecaster(BaseRecurrentForecaster):
     -----
     At each step the network reads candidate forecasts :math:`c_j` of the next value,
     around a slow exponentially weighted mean :math:`o` and in units of the mean
-    absolute change :math:`s`, and the calendar, the age of the series and X. From its
+    absolute change :math:`s`, and the calendar, the age of the series and X. One of
+    them is :math:`o` plus a seasonal profile, means over the seasons with weights that
+    fall by 35 % from each to the one before, which stays as it is on a run. From its
     state come shares :math:`p_j` that add up to 1, a gate :math:`g` and a correction
     :math:`r`:
 
