@@ -14,6 +14,7 @@ from sklearn.model_selection import (
     RandomizedSearchCV,
 )
 from sklearn.pipeline import make_pipeline
+from sklearn.utils._param_validation import validate_parameter_constraints
 from sktime.datasets import load_airline
 from sktime.forecasting.compose import TransformedTargetForecaster
 from sktime.forecasting.model_selection import ForecastingRandomizedSearchCV
@@ -26,6 +27,9 @@ from skrnn.datasets import make_waves
 from skrnn.forecasting import GRUForecaster
 from skrnn.tuning import search_space, suggest_params
 
+pytestmark = pytest.mark.filterwarnings(  # of sktime's own pipelines and searches
+    r"ignore:The default of config ``remember_data``:FutureWarning:sktime\..*"
+)
 ENDINGS = ("Classifier", "Regressor", "Forecaster")
 CLASSES = [
     getattr(home, name)
@@ -49,10 +53,6 @@ def test_all_values_are_valid(cls):
         for name, value in params.items():
             assert clone.get_params()[name] == value
             if constraints:
-                from sklearn.utils._param_validation import (
-                    validate_parameter_constraints,
-                )
-
                 validate_parameter_constraints(constraints, {name: value}, "it")
 
 
@@ -69,21 +69,16 @@ def test_the_default_lies_within_each_range(cls):
         assert defaults[name] in values
 
 
-@pytest.mark.parametrize(
-    ("model", "prefix"),
-    [
+def test_the_network_is_found_wherever_it_stands():
+    steps = [("d", Detrender()), ("f", GRUForecaster())]
+    for model, prefix in [
         (make_pipeline(SequenceScaler(), GRUClassifier()), "gruclassifier__"),
         (TransformedTargetRegressor(GRURegressor()), "regressor__"),
-        (
-            TransformedTargetForecaster([("d", Detrender()), ("f", GRUForecaster())]),
-            "f__",
-        ),
-    ],
-)
-def test_the_network_is_found_wherever_it_stands(model, prefix):
-    for grid in (False, True):
-        space = search_space(model, grid=grid)
-        assert all(name.startswith(prefix) for name in space)
+        (TransformedTargetForecaster(steps), "f__"),
+    ]:
+        for grid in (False, True):
+            space = search_space(model, grid=grid)
+            assert all(name.startswith(prefix) for name in space)
         model.set_params(**next(iter(ParameterSampler(space, 1, random_state=0))))
 
 
