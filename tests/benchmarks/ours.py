@@ -49,12 +49,13 @@ def make_panel(values: np.ndarray) -> pd.DataFrame:
 
 
 def make_forecaster(layer, hidden_size, batch_size, context, horizon, **params):
-    """No values are held out, as the others hold none out."""
+    """One network, which no values are held out from, as with the others."""
     return FORECASTERS[layer](
         hidden_size,
         batch_size=batch_size,
         context_length=context,
         horizon=horizon,
+        n_estimators=1,
         early_stopping=False,
         device="cpu",
         random_state=0,
