@@ -61,7 +61,8 @@ class RNNForecaster(BaseRecurrentForecaster):
         Number of networks, trained one after the other from different seeds. Point
         forecasts are means of theirs (of logarithms, if these are what they see), and
         each draws its share of the paths. Networks that are worse than the value a
-        season ago are left out, unless all are.
+        season ago are left out, unless all are. ``history_`` has their epochs one after
+        the other, each with the number of its ``network``.
     lr : float, default=5e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -121,7 +122,7 @@ class RNNForecaster(BaseRecurrentForecaster):
         The fitted network, the first of ``n_estimators``.
     history_ : list of dict
         ``epoch``, ``train_loss``, ``valid_loss`` (if any) and ``dur`` (seconds) per
-        epoch, and ``network`` if there are several.
+        epoch.
 
     Raises
     ------
@@ -247,7 +248,8 @@ class LSTMForecaster(BaseRecurrentForecaster):
         Number of networks, trained one after the other from different seeds. Point
         forecasts are means of theirs (of logarithms, if these are what they see), and
         each draws its share of the paths. Networks that are worse than the value a
-        season ago are left out, unless all are.
+        season ago are left out, unless all are. ``history_`` has their epochs one after
+        the other, each with the number of its ``network``.
     lr : float, default=5e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -307,7 +309,7 @@ class LSTMForecaster(BaseRecurrentForecaster):
         The fitted network, the first of ``n_estimators``.
     history_ : list of dict
         ``epoch``, ``train_loss``, ``valid_loss`` (if any) and ``dur`` (seconds) per
-        epoch, and ``network`` if there are several.
+        epoch.
 
     Raises
     ------
@@ -434,7 +436,8 @@ class GRUForecaster(BaseRecurrentForecaster):
         Number of networks, trained one after the other from different seeds. Point
         forecasts are means of theirs (of logarithms, if these are what they see), and
         each draws its share of the paths. Networks that are worse than the value a
-        season ago are left out, unless all are.
+        season ago are left out, unless all are. ``history_`` has their epochs one after
+        the other, each with the number of its ``network``.
     lr : float, default=5e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -494,7 +497,7 @@ class GRUForecaster(BaseRecurrentForecaster):
         The fitted network, the first of ``n_estimators``.
     history_ : list of dict
         ``epoch``, ``train_loss``, ``valid_loss`` (if any) and ``dur`` (seconds) per
-        epoch, and ``network`` if there are several.
+        epoch.
 
     Raises
     ------
