@@ -68,8 +68,9 @@ def to_own_scale(sequences: Sequences) -> tuple[Sequences, NDArray[np.float64]]:
     mean, deviation = statistics(sequences.values, sequences.offsets, "standard")
     about = np.concatenate([np.log(deviation), np.arcsinh(mean / deviation)], axis=1)
     lengths = sequences.lengths
-    values = sequences.values - at_each_step(mean, lengths)
-    values /= at_each_step(deviation, lengths)
+    values = sequences.values * 0.5  # so that no difference is beyond all numbers
+    values = values - at_each_step(mean * 0.5, lengths)
+    values /= at_each_step(deviation * 0.5, lengths)
     about = np.broadcast_to(at_each_step(about, lengths), (len(values), about.shape[1]))
     return sequences.with_values(values), about
 

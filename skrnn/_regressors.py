@@ -261,9 +261,10 @@ class RNNRegressor(BaseRecurrentRegressor):
         How features are brought to mean 0 and deviation 1 before the network: over the
         steps of all training sequences, over those of each sequence itself (its own
         mean and deviation become further features), or not at all. "auto" takes
-        "feature", but "sequence" where a tenth of the training sequences deviate from
-        their mean 1000 times as much as another tenth, unless
-        ``bidirectional=False``, with which a network can go step by step.
+        "feature", but "sequence" where a tenth of the training sequences, if there are
+        ten, deviate from their mean 1000 times as much as another tenth, unless
+        ``bidirectional=False``, with which a network can go step by step. What the
+        first fit has chosen stays.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -422,9 +423,10 @@ class LSTMRegressor(BaseRecurrentRegressor):
         How features are brought to mean 0 and deviation 1 before the network: over the
         steps of all training sequences, over those of each sequence itself (its own
         mean and deviation become further features), or not at all. "auto" takes
-        "feature", but "sequence" where a tenth of the training sequences deviate from
-        their mean 1000 times as much as another tenth, unless
-        ``bidirectional=False``, with which a network can go step by step.
+        "feature", but "sequence" where a tenth of the training sequences, if there are
+        ten, deviate from their mean 1000 times as much as another tenth, unless
+        ``bidirectional=False``, with which a network can go step by step. What the
+        first fit has chosen stays.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -595,9 +597,10 @@ class GRURegressor(BaseRecurrentRegressor):
         How features are brought to mean 0 and deviation 1 before the network: over the
         steps of all training sequences, over those of each sequence itself (its own
         mean and deviation become further features), or not at all. "auto" takes
-        "feature", but "sequence" where a tenth of the training sequences deviate from
-        their mean 1000 times as much as another tenth, unless
-        ``bidirectional=False``, with which a network can go step by step.
+        "feature", but "sequence" where a tenth of the training sequences, if there are
+        ten, deviate from their mean 1000 times as much as another tenth, unless
+        ``bidirectional=False``, with which a network can go step by step. What the
+        first fit has chosen stays.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"

@@ -84,6 +84,8 @@ def search_space(estimator: Any, *, grid: bool = False) -> dict[str, Any]:
     prefix, network = network_in(estimator)
     is_forecaster = "num_samples" in network.get_params(deep=False)
     ranges = GRIDS[is_forecaster] if grid else [SEQUENCES, SERIES][is_forecaster]
+    if is_forecaster and network.loss not in SERIES["loss"]:  # of counts, perhaps
+        ranges = {k: each for k, each in ranges.items() if k not in ("loss", "log")}
     return {
         prefix + name: list(each) if isinstance(each, list) else each
         for name, each in ranges.items()

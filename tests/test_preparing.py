@@ -49,6 +49,13 @@ def test_a_constant_sequence_keeps_its_level():
     assert_allclose(about, [[0, np.arcsinh(7)]] * 3)
 
 
+def test_the_largest_numbers_do_not_overflow():
+    values = np.array([1.7e308, -1.7e308, 1.7e308, -1.7e308])[:, None]
+    scaled, about = to_own_scale(as_sequences([values]))
+    assert_allclose(scaled.values.ravel(), [1, -1, 1, -1])
+    assert np.isfinite(about).all()
+
+
 @pytest.mark.parametrize(("decades", "scale"), [(3.6, "feature"), (3.9, "sequence")])
 def test_auto_looks_how_far_sizes_are_apart(decades, scale):
     # of the deviations, a tenth at either end may be odd: 0.8 of the decades count

@@ -82,6 +82,13 @@ def test_the_network_is_found_wherever_it_stands():
         model.set_params(**next(iter(ParameterSampler(space, 1, random_state=0))))
 
 
+def test_a_loss_that_others_cannot_replace_stays():
+    space = search_space(GRUForecaster(loss="negative_binomial"))
+    assert "lr" in space
+    assert not {"loss", "log"} & set(space)
+    assert "loss" in search_space(GRUForecaster(loss="huber"))
+
+
 def test_a_space_may_be_changed():
     search_space(GRUClassifier())["pooling"].append("last")
     assert "last" not in search_space(GRUClassifier())["pooling"]

@@ -161,7 +161,7 @@ class BaseRecurrentForecaster(BaseForecaster):
 
     @property
     def module_(self) -> Any:
-        """The fitted network, a ``torch.nn.Module``; the first of an ensemble."""
+        """The fitted network, a ``torch.nn.Module``; the first of several."""
         from skrnn._devices import resolve_device
 
         return self._network_now().module(resolve_device("cpu"))

@@ -62,7 +62,7 @@ class RNNForecaster(BaseRecurrentForecaster):
         forecasts are means of theirs (of logarithms, if these are what they see), and
         each draws its share of the paths. Networks that are worse than the value a
         season ago are left out, unless all are. ``history_`` has their epochs one after
-        the other, each with the number of its ``network``.
+        the other, with the number of the ``network`` if there are several.
     lr : float, default=5e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -119,7 +119,7 @@ class RNNForecaster(BaseRecurrentForecaster):
     exogenous_ : object or None
         How columns of X become numbers.
     module_ : torch.nn.Module
-        The fitted network, the first of ``n_estimators``.
+        The fitted network, the first if there are several.
     history_ : list of dict
         ``epoch``, ``train_loss``, ``valid_loss`` (if any) and ``dur`` (seconds) per
         epoch.
@@ -249,7 +249,7 @@ class LSTMForecaster(BaseRecurrentForecaster):
         forecasts are means of theirs (of logarithms, if these are what they see), and
         each draws its share of the paths. Networks that are worse than the value a
         season ago are left out, unless all are. ``history_`` has their epochs one after
-        the other, each with the number of its ``network``.
+        the other, with the number of the ``network`` if there are several.
     lr : float, default=5e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -306,7 +306,7 @@ class LSTMForecaster(BaseRecurrentForecaster):
     exogenous_ : object or None
         How columns of X become numbers.
     module_ : torch.nn.Module
-        The fitted network, the first of ``n_estimators``.
+        The fitted network, the first if there are several.
     history_ : list of dict
         ``epoch``, ``train_loss``, ``valid_loss`` (if any) and ``dur`` (seconds) per
         epoch.
@@ -437,7 +437,7 @@ class GRUForecaster(BaseRecurrentForecaster):
         forecasts are means of theirs (of logarithms, if these are what they see), and
         each draws its share of the paths. Networks that are worse than the value a
         season ago are left out, unless all are. ``history_`` has their epochs one after
-        the other, each with the number of its ``network``.
+        the other, with the number of the ``network`` if there are several.
     lr : float, default=5e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -494,7 +494,7 @@ class GRUForecaster(BaseRecurrentForecaster):
     exogenous_ : object or None
         How columns of X become numbers.
     module_ : torch.nn.Module
-        The fitted network, the first of ``n_estimators``.
+        The fitted network, the first if there are several.
     history_ : list of dict
         ``epoch``, ``train_loss``, ``valid_loss`` (if any) and ``dur`` (seconds) per
         epoch.

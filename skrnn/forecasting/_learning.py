@@ -82,7 +82,8 @@ def train(network: Network, histories: list[History], settings: Settings) -> Net
                 if validation is not None and net is not None:
                     module = better_of(one, module, validation, own, told)
             modules.append(module)
-            good.append(len(told) == n_told)
+            stays = net is None and bool(one.weights)  # as it was: training diverged
+            good.append(stays or len(told) == n_told)
             notes = [] if net is None else [plain_epoch(each) for each in net.history]
             if network.n_networks > 1:
                 notes = [{"network": place, **note} for note in notes]
@@ -91,7 +92,7 @@ def train(network: Network, histories: list[History], settings: Settings) -> Net
             modules = list(compress(modules, good))
         settle_spread(modules, fitting, None if few else validation, settings.seeds[2])
         weights = stack_weights(modules)
-    if not any(good):
+    if len(told) == network.n_networks:
         warnings.warn(told[0], UserWarning, stacklevel=2)
     n_networks = len(modules)
     return replace(network, n_networks=n_networks, weights=weights, history=record)
@@ -265,10 +266,13 @@ def fit_guarded(
         except DivergenceError:
             continue
         return module.eval(), net
+    result = "the forecasts are those of the value a season ago"
+    if network.weights:
+        result = "what was learned before stays as it was"
     told.append(
-        f"Training diverged with lr={settings.lr}, a tenth and a hundredth of it: the "
-        "forecasts are those of the value a season ago. Look for values that are out "
-        "of all proportion in y or X, or try a smaller lr."
+        f"Training diverged with lr={settings.lr}, a tenth and a hundredth of it: "
+        f"{result}. Look for values that are out of all proportion in y or X, or try a "
+        "smaller lr."
     )
     return fresh(network, settings).eval(), None
 

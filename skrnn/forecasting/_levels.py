@@ -59,8 +59,8 @@ def memory_of(lags: tuple[int, ...]) -> int:
 
 
 def period_of(lags: tuple[int, ...]) -> int:
-    """Give the longest season; the second lag may be twice the first."""
-    return lags[0] if lags[-1] == 2 * lags[0] else lags[-1]
+    """Give the longest lag that holds whole seasons, but not that of two seasons."""
+    return max(lag for lag in lags if lag % lags[0] == 0 and lag != 2 * lags[0])
 
 
 def n_candidates(lags: tuple[int, ...]) -> int:

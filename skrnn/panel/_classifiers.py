@@ -119,9 +119,10 @@ class RNNClassifier(BaseRecurrentPanelClassifier):
         How features are brought to mean 0 and deviation 1 before the network: over the
         steps of all training sequences, over those of each sequence itself (its own
         mean and deviation become further features), or not at all. "auto" takes
-        "feature", but "sequence" where a tenth of the training sequences deviate from
-        their mean 1000 times as much as another tenth, unless
-        ``bidirectional=False``, with which a network can go step by step.
+        "feature", but "sequence" where a tenth of the training sequences, if there are
+        ten, deviate from their mean 1000 times as much as another tenth, unless
+        ``bidirectional=False``, with which a network can go step by step. What the
+        first fit has chosen stays.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -269,9 +270,10 @@ class LSTMClassifier(BaseRecurrentPanelClassifier):
         How features are brought to mean 0 and deviation 1 before the network: over the
         steps of all training sequences, over those of each sequence itself (its own
         mean and deviation become further features), or not at all. "auto" takes
-        "feature", but "sequence" where a tenth of the training sequences deviate from
-        their mean 1000 times as much as another tenth, unless
-        ``bidirectional=False``, with which a network can go step by step.
+        "feature", but "sequence" where a tenth of the training sequences, if there are
+        ten, deviate from their mean 1000 times as much as another tenth, unless
+        ``bidirectional=False``, with which a network can go step by step. What the
+        first fit has chosen stays.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -420,9 +422,10 @@ class GRUClassifier(BaseRecurrentPanelClassifier):
         How features are brought to mean 0 and deviation 1 before the network: over the
         steps of all training sequences, over those of each sequence itself (its own
         mean and deviation become further features), or not at all. "auto" takes
-        "feature", but "sequence" where a tenth of the training sequences deviate from
-        their mean 1000 times as much as another tenth, unless
-        ``bidirectional=False``, with which a network can go step by step.
+        "feature", but "sequence" where a tenth of the training sequences, if there are
+        ten, deviate from their mean 1000 times as much as another tenth, unless
+        ``bidirectional=False``, with which a network can go step by step. What the
+        first fit has chosen stays.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"

@@ -138,9 +138,44 @@ def test_the_user_is_told_once_if_all_networks_are_worse(monkeypatch):
     assert not forecaster.network_.weights["head.weight"].any()
 
 
-def test_all_networks_have_one_spread_judged_by_their_paths_together():
-    panel = make_panel(40)
-    weights = make(early_stopping=True).fit(panel).network_.weights
-    spreads = weights["spread"].ravel()
-    assert len(spreads) == 3
-    assert (spreads == spreads[0]).all()
+def test_all_networks_have_one_spread_judged_by_their_paths_together(monkeypatch):
+    from skrnn.forecasting import _learning
+
+    judged = []
+
+    def loss(modules, windows, share, seed):
+        judged.append(len(modules))
+        return abs(share - 1.4)
+
+    monkeypatch.setattr(_learning, "spread_loss", loss)
+    weights = make(early_stopping=True).fit(make_panel(40)).network_.weights
+    assert_allclose(weights["spread"].ravel(), [1.4] * 3, rtol=1e-6)
+    assert set(judged) == {3}
+
+
+@pytest.mark.parametrize("n_failing", [1, 3])
+def test_a_network_stays_as_it_was_where_training_further_diverges(
+    n_failing, monkeypatch, recwarn
+):
+    from skrnn.forecasting import _learning
+
+    y = pd.DataFrame({"y": load_airline()[:72].to_numpy()})
+    forecaster = make().fit(y[:60])
+    before = forecaster.network_.weights["head.weight"]
+    fit, calls = _learning.fit_module, []
+
+    def fail_at_first(*args):
+        calls.append(args)
+        if len(calls) <= 3 * n_failing:  # three rates for each network
+            raise _learning.DivergenceError
+        return fit(*args)
+
+    monkeypatch.setattr(_learning, "fit_module", fail_at_first)
+    recwarn.clear()
+    forecaster.update(y[60:])
+    after = forecaster._memory.network.weights["head.weight"]
+    changed = (before != after).any(axis=(1, 2))
+    assert changed.tolist() == [False] * n_failing + [True] * (3 - n_failing)
+    told = [str(each.message) for each in recwarn if "diverged" in str(each.message)]
+    assert len(told) == (n_failing == 3)
+    assert all("learned before stays as it was" in each for each in told)

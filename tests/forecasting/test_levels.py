@@ -14,7 +14,17 @@ from skrnn.forecasting._levels import (
     read_steps,
 )
 
-LAGS = [(1,), (4,), (3, 6), (12, 24), (2, 5, 7)]
+PERIODS = {  # of the profile, for some lags
+    (1,): 1,
+    (4,): 4,
+    (3, 6): 3,
+    (12, 24): 12,
+    (2, 5, 7): 2,
+    (12, 24, 1): 12,
+    (2, 4, 10): 10,
+    (8, 16, 2): 8,
+}
+LAGS = list(PERIODS)
 
 
 def walk(n_steps, n_columns=2, seed=0):
@@ -60,7 +70,7 @@ def reference(y, lags, t):
         if lag > 1:
             found.append(value(lag) + level(t) - level(t - lag))
     if season > 1:  # how far values at this place of the season were from the level
-        period = {(3, 6): 3, (12, 24): 12}.get(lags, lags[-1])
+        period = PERIODS[lags]
         moves = [y[n] - level(n) for n in range(t % period, t, period)]
         usual = weighted_mean(moves, PROFILE_RATE)
         found.append(level(t) + (0 if usual is None else usual))
