@@ -1,4 +1,4 @@
-"""Accuracy of the default forecasters of other libraries: python peers.py --help.
+"""Accuracy of the default forecasters of other libraries: python libraries.py --help.
 
 They are told the horizon and what they cannot do without: darts how long windows are.
 It runs in the environment of the benchmarks of speed (../requirements.txt).
