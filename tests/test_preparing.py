@@ -66,7 +66,7 @@ def test_auto_looks_how_far_sizes_are_apart(decades, scale):
     assert input_scale("auto", False, selection) == "feature"
     assert input_scale("sequence", False, selection) == "sequence"
     assert input_scale(None, True, selection) is None
-    few = np.tile(X[: ENOUGH - 1], (1, 1, 1))
+    few = X[: ENOUGH - 1]
     assert input_scale("auto", True, Selection(as_sequences(few))) == "feature"
 
 

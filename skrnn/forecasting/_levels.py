@@ -207,8 +207,8 @@ def profile_of(moves: Array, carry: Carry) -> Array:
 def smooth(values: Array, rate: float, start: Array, count: NDArray[Any]) -> Array:
     """Exponentially weighted means (n_steps, n_columns) whose weights add up to 1.
 
-    ``count`` says how many values the mean held before each; where it is negative,
-    the value does not count yet and is 0.
+    ``count``, (n_steps,) or (n_steps, n_columns), says how many values the mean held
+    before each; where it is negative, the value does not count yet and is 0.
     """
     if len(values) == 0:
         return values
@@ -258,7 +258,7 @@ def candidates_of(
     In this order: the value a season ago, the fast and the slow mean, the last value
     plus the trend; unless the season is 1, the last value, and for each lag the value
     then, corrected by the change of the slow mean since; for further lags also
-    uncorrected.
+    uncorrected; at last, unless the season is 1, the slow mean plus the profile.
     """
     memory, n_steps = memory_of(lags), len(fast)
 

@@ -74,11 +74,12 @@ class StepTable:
             arrays = [getattr(each.steps, name) for each in series]
             return torch.from_numpy(np.concatenate(arrays)).to(device)
 
-        def join_padded(name: str) -> Tensor:
+        def join_padded(name: str, begin: float = 1.0) -> Tensor:
+            """Put ``begin`` times its first value before each series."""
             parts = []
             for each in series:
+                first = begin * each.steps.values[:1]
                 array = getattr(each.steps, name)
-                first = each.steps.values[:1] * (name != "profile")
                 parts += [np.repeat(first, self.memory, axis=0), array]
             return torch.from_numpy(np.concatenate(parts)).to(device)
 
@@ -96,7 +97,7 @@ class StepTable:
         self.widths = [part.shape[1] for part in parts]
         self.padded_values = join_padded("values")
         self.padded_levels = join_padded("levels")
-        self.padded_profile = join_padded("profile")
+        self.padded_profile = join_padded("profile", begin=0.0)
         self.period = period_of(lags)
         self.lengths = np.array([len(each.inputs) for each in series])
         self.begins = np.concatenate([[0], np.cumsum(self.lengths)])
