@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrnn._callbacks import fresh_callbacks
 from skrnn._missing import mask_step
-from skrnn._params import CONSTRAINTS, check_skorch_params, spawn_seeds
+from skrnn._params import CONSTRAINTS, check_details, spawn_seeds
 from skrnn._preparing import Preparation, input_scale, usual_values
 from skrnn._sequences import Sequences
 from skrnn._training_set import (
@@ -68,6 +68,7 @@ class BaseRecurrent(
     bidirectional: bool
     device: str
     dtype: str
+    init: Any
     scale_inputs: Any
     stem: Any
     net_: Net
@@ -305,7 +306,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
 
     def _check_params(self) -> None:
         self._validate_params()
-        check_skorch_params(self.net_params, self.callbacks)
+        check_details(self)
 
     def _read_sequences(self, X: Any, reset: bool) -> Sequences:
         fitted = hasattr(self, "net_")  # then parameters may have changed since
@@ -421,7 +422,9 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         n_scaled = self._preparation().n_scaled(self._n_step_features)
         with plain_torch(settings.device):
             if old is None:
-                module = make_module(config, settings.seeds[0])
+                longest = int(prepared.sequences.lengths.max())
+                memory = longest if self.init == "chrono" else None
+                module = make_module(config, settings.seeds[0], memory)
                 if module.scaling is not None:
                     module.scaling.learn(*feature_statistics(prepared, n_scaled))
             else:

@@ -29,6 +29,7 @@ Cell = Literal["rnn", "lstm", "gru"]
 Pooling = Literal["last", "mean", "max", "concat", "attention"]
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
+KEEPING = 1  # index of the gate that keeps what a unit has: LSTM's f, GRU's z
 ALIGNMENT = 16  # floats: one AVX-512 register
 
 
@@ -252,17 +253,24 @@ class SequenceModule(nn.Module):
         return width if self.stem is None else max(width, self.stem.width)
 
     @torch.no_grad()
-    def initialize(self, generator: torch.Generator) -> None:
+    def initialize(
+        self, generator: torch.Generator, longest: int | None = None
+    ) -> None:
         """Draw all parameters: Glorot inputs, orthogonal recurrence, forget bias 1.
 
         Glorot & Bengio (2010); Saxe et al. (2014); Gers et al. (2000). Matrices are
-        drawn gate by gate. Runs on the CPU, so all devices begin with equal weights.
+        drawn gate by gate. With ``longest``, gates remember for times up to the number
+        of steps that the layers see of so long a sequence. Runs on the CPU, so all
+        devices begin with equal weights.
         """
         self.to_empty(device="cpu")
         for part in self.modules():
             if isinstance(part, (InputScaling, Block)):
                 part.reset()
         draw_parameters(self, self.config, generator)
+        if longest is not None:
+            n_steps = -(-longest // POOL ** self.config["stem"])
+            draw_memories(self.encoder, self.config["cell"], n_steps, generator)
 
 
 @torch.no_grad()
@@ -287,6 +295,25 @@ def draw_parameters(
             if config["cell"] == "lstm" and kind.startswith("bias_ih"):
                 gates = parameter.view(4, -1)  # input, forget, cell, output
                 nn.init.ones_(gates[1])
+
+
+@torch.no_grad()
+def draw_memories(
+    module: nn.Module, cell: Cell, n_steps: int, generator: torch.Generator
+) -> None:
+    """Draw biases of gates, with which units remember for 2 to ``n_steps`` steps.
+
+    Tallec & Ollivier (2018), arXiv:1804.11188: a gate that is open by 1 - 1 / t keeps
+    what it has for about t steps; t is uniform.
+    """
+    for name, parameter in module.named_parameters():
+        if ".bias_ih" in name:
+            gates = parameter.view(GATES[cell], -1)
+            times = torch.empty_like(gates[KEEPING])
+            times.uniform_(2.0, max(n_steps, 2), generator=generator)
+            gates[KEEPING] = torch.log(times - 1.0)
+            if cell == "lstm":
+                gates[0] = -gates[KEEPING]  # what comes in
 
 
 def set_generator(module: nn.Module, generator: torch.Generator | None) -> None:
@@ -401,13 +428,15 @@ def round_up(size: int, multiple: int = ALIGNMENT) -> int:
     return -(-size // multiple) * multiple
 
 
-def make_module(config: dict[str, Any], seed: int) -> SequenceModule:
+def make_module(
+    config: dict[str, Any], seed: int, longest: int | None = None
+) -> SequenceModule:
     """Build a module with weights drawn from ``seed``, if it fits into memory."""
     dtype = getattr(torch, config["dtype"])
     check_memory(count_weights(config), dtype.itemsize)
     module = SequenceModule(**{**config, "dtype": dtype})
     with plain_torch(torch.device("cpu")):
-        module.initialize(torch.Generator().manual_seed(seed))
+        module.initialize(torch.Generator().manual_seed(seed), longest)
     return module
 
 

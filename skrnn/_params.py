@@ -11,7 +11,7 @@ from numpy.random import Generator, RandomState
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-__all__ = ["CONSTRAINTS", "check_skorch_params", "spawn_seeds"]
+__all__ = ["CONSTRAINTS", "check_details", "check_skorch_params", "spawn_seeds"]
 
 _COUNT = Interval(Integral, 1, None, closed="left")
 _POSITIVE = Interval(Real, 0.0, None, closed="neither")
@@ -25,6 +25,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "pooling": [StrOptions({"last", "mean", "max", "concat", "attention"})],
     "stem": [StrOptions({"auto"}), Interval(Integral, 0, 5, closed="both")],
     "scale_inputs": [StrOptions({"auto", "feature", "sequence"}), None],
+    "init": [StrOptions({"orthogonal", "chrono"})],
     "lr": [_POSITIVE],
     "lr_schedule": [StrOptions({"one_cycle", "cosine", "constant"})],
     "optimizer": [StrOptions({"adamw", "adam", "sgd", "rmsprop"}), type],
@@ -75,6 +76,16 @@ def check_skorch_params(net_params: Any, callbacks: Any) -> None:
                 f"callbacks[{index}] is {callback!r}, expected a skorch callback, "
                 "or a tuple of a name and one."
             )
+
+
+def check_details(estimator: Any) -> None:
+    """Refuse what no list of allowed values can say."""
+    if estimator.init == "chrono" and estimator._cell == "rnn":
+        raise ValueError(
+            "init='chrono' draws biases of gates, and an RNN has no gates: take an "
+            "LSTM or a GRU, or init='orthogonal'."
+        )
+    check_skorch_params(estimator.net_params, estimator.callbacks)
 
 
 def spawn_seeds(random_state: Any, n_seeds: int, stage: int = 0) -> list[int]:

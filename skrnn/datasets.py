@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import (
 
 from skrnn._params import CONSTRAINTS, spawn_seeds
 
-__all__ = ["make_adding_problem", "make_waves"]
+__all__ = ["make_adding_problem", "make_copy_memory", "make_waves"]
 
 
 def make_adding_problem(
@@ -81,6 +81,81 @@ def make_adding_problem(
     X[rows, first, 1] = X[rows, second, 1] = 1.0
     y = 0.5 + (X[rows, first, 0] + X[rows, second, 0]) / 4.0
     return X, y
+
+
+def make_copy_memory(
+    n_sequences: int = 200,
+    n_steps: int = 20,
+    n_copied: int = 10,
+    n_symbols: int = 8,
+    random_state: Any = None,
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Make the copy memory problem: symbols to be told after many empty steps.
+
+    Random symbols come one per step, as one-hot features, and then ``n_steps`` steps of
+    zeros. The target is all of them, in order. Nothing but the outputs at the end tells
+    what a network remembers: use ``pooling="last"``, ``bidirectional=False`` and
+    ``stem=0``.
+
+    Parameters
+    ----------
+    n_sequences : int, default=200
+        Number of sequences.
+    n_steps : int, default=20
+        Number of empty steps after the symbols; more make the problem harder.
+    n_copied : int, default=10
+        Number of symbols to remember.
+    n_symbols : int, default=8
+        Number of different symbols, at least 2.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of the numbers drawn; an int gives the same data every time.
+
+    Returns
+    -------
+    X : ndarray of shape (n_sequences, n_copied + n_steps, n_symbols)
+        The symbols, and the empty steps.
+    y : ndarray of int of shape (n_sequences, n_copied * n_symbols)
+        Labels, 0 or 1: ``n_symbols`` columns for each symbol, of which one is 1.
+
+    Raises
+    ------
+    ValueError
+        If a size is too small.
+
+    Notes
+    -----
+    In [1]_, [2]_ the symbols are asked for one by one at further steps, after a mark.
+
+    References
+    ----------
+    .. [1] Hochreiter & Schmidhuber (1997), Long Short-Term Memory,
+       doi:10.1162/neco.1997.9.8.1735.
+    .. [2] Arjovsky, Shah & Bengio (2016), Unitary Evolution Recurrent Neural Networks,
+       arXiv:1511.06464, section 4.1.
+
+    Examples
+    --------
+    >>> from skrnn.datasets import make_copy_memory
+    >>> X, y = make_copy_memory(n_copied=3, random_state=0)
+    >>> X.shape, y.shape
+    ((200, 23, 8), (200, 24))
+    >>> int(y.sum(axis=1).max())
+    3
+    """
+    _check_arguments(
+        "make_copy_memory",
+        n_sequences=(n_sequences, _at_least(1)),
+        n_steps=(n_steps, _at_least(0)),
+        n_copied=(n_copied, _at_least(1)),
+        n_symbols=(n_symbols, _at_least(2)),
+        random_state=(random_state, CONSTRAINTS["random_state"]),
+    )
+    symbols = _generator(random_state).integers(
+        0, n_symbols, size=(n_sequences, n_copied)
+    )
+    told = np.eye(n_symbols)[symbols]
+    X = np.concatenate([told, np.zeros((n_sequences, n_steps, n_symbols))], axis=1)
+    return X, told.astype(np.int64).reshape(n_sequences, -1)
 
 
 def make_waves(

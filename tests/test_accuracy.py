@@ -13,8 +13,14 @@ from sktime.datasets import (
 )
 
 import skrnn
-from skrnn import GRURegressor, LSTMRegressor, as_sequences
-from skrnn.datasets import make_adding_problem
+from skrnn import (
+    GRUClassifier,
+    GRURegressor,
+    LSTMClassifier,
+    LSTMRegressor,
+    as_sequences,
+)
+from skrnn.datasets import make_adding_problem, make_copy_memory
 from skrnn.forecasting import GRUForecaster, LSTMForecaster
 
 SETS = {  # and what the mean of three seeds must reach: a little less than it does
@@ -58,3 +64,25 @@ def test_what_happened_two_hundred_steps_ago_is_remembered(cls):
     X_test, y_test = make(n_sequences=500, random_state=1)
     model = cls(max_epochs=30, random_state=0).fit(X, y)
     assert model.score(X_test, y_test) > 0.97
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cls", [GRUClassifier, LSTMClassifier])
+def test_ten_symbols_are_remembered_over_a_hundred_steps(cls):
+    make = functools.partial(make_copy_memory, n_steps=100)
+    X, y = make(n_sequences=4000, random_state=0)
+    X_test, y_test = make(n_sequences=500, random_state=1)
+    model = cls(
+        hidden_size=128,
+        bidirectional=False,
+        pooling="last",
+        stem=0,
+        init="chrono",  # without it: 0.13, as many as by chance
+        lr=0.01,
+        max_epochs=40,
+        batch_size=64,
+        random_state=0,
+    )
+    outputs = model.fit(X, y).decision_function(X_test)
+    told, asked = (each.reshape(500, 10, 8).argmax(2) for each in (outputs, y_test))
+    assert (told == asked).mean() > 0.98

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from skrnn.datasets import make_adding_problem, make_waves
+from skrnn.datasets import make_adding_problem, make_copy_memory, make_waves
 
-MAKERS = [make_adding_problem, make_waves]
+MAKERS = [make_adding_problem, make_copy_memory, make_waves]
 
 
 @pytest.mark.parametrize("n_steps", [2, 3, 20])
@@ -34,6 +34,20 @@ def test_the_mean_has_the_error_that_the_adding_problem_promises() -> None:
 def test_all_steps_of_the_adding_problem_get_marked() -> None:
     X, _ = make_adding_problem(n_sequences=1000, n_steps=7, random_state=0)
     assert (X[:, :, 1].sum(axis=0) > 0).all()
+
+
+@pytest.mark.parametrize("n_steps", [0, 1, 30])
+def test_the_copy_memory_asks_for_the_symbols_of_the_first_steps(n_steps: int) -> None:
+    X, y = make_copy_memory(50, n_steps, n_copied=4, n_symbols=3, random_state=0)
+    assert X.shape == (50, 4 + n_steps, 3)
+    np.testing.assert_array_equal(X[:, :4], y.reshape(50, 4, 3))
+    np.testing.assert_array_equal(X[:, :4].sum(axis=2), 1.0)
+    assert not X[:, 4:].any()
+
+
+def test_symbols_of_the_copy_memory_are_equally_frequent() -> None:
+    _, y = make_copy_memory(2000, n_copied=5, n_symbols=4, random_state=0)
+    assert y.mean(axis=0) == pytest.approx(np.full(20, 0.25), abs=0.05)
 
 
 def test_the_class_of_a_wave_is_its_frequency() -> None:
@@ -100,6 +114,9 @@ def test_a_seed_leaves_the_global_state_alone(make: Callable[..., Any]) -> None:
         (make_adding_problem, "n_sequences", 0),
         (make_adding_problem, "n_steps", 1),
         (make_adding_problem, "random_state", "seed"),
+        (make_copy_memory, "n_copied", 0),
+        (make_copy_memory, "n_steps", -1),
+        (make_copy_memory, "n_symbols", 1),
         (make_waves, "n_classes", 0),
         (make_waves, "n_steps", 2.5),
         (make_waves, "noise", -0.1),

@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.stats import kstest
 from torch import Tensor, nn
 
 from skrnn import _layers
@@ -417,6 +418,24 @@ def test_other_cells_begin_without_biases(cell: str) -> None:
     biases = {n: w for n, w in module.state_dict().items() if "bias" in n}
     assert len(biases) == 10
     assert not any(bias.any() for bias in biases.values())
+
+
+@pytest.mark.parametrize(("cell", "index"), [("lstm", 1), ("gru", 1)])
+@pytest.mark.parametrize(("stem", "steps"), [(0, 200), (2, 13)])
+def test_gates_can_begin_with_memories_of_all_lengths(cell, index, stem, steps):
+    module = SequenceModule(cell, 5, 3, 2000, 1, bidirectional=True, stem=stem)
+    module.initialize(torch.Generator().manual_seed(0), 200)
+    for layers in (module.encoder.forward_layers, module.encoder.backward_layers):
+        gates = layers[0].bias_ih_l0.detach().view(-1, 2000)
+        kept = torch.sigmoid(gates[index])
+        times = (1.0 / (1.0 - kept)).numpy()  # the mean time until a gate lets go
+        assert kstest(times, "uniform", (2, steps - 2)).pvalue > 0.01
+        others = set(range(len(gates))) - {index}
+        if cell == "lstm":
+            torch.testing.assert_close(gates[0], -gates[index])
+            others -= {0}
+        assert not gates[sorted(others)].any()
+        assert not layers[0].bias_hh_l0.any()
 
 
 @all_cells

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from skorch.callbacks import Callback, EpochScoring, LRScheduler
 from torch import nn
 
-from skrnn import GRUClassifier, GRURegressor, Sequences
+from skrnn import GRUClassifier, GRURegressor, RNNRegressor, Sequences
 from skrnn.datasets import make_waves
 
 SMALL = {"hidden_size": 4, "max_epochs": 3, "device": "cpu", "random_state": 0}
@@ -37,6 +37,30 @@ def waves():
 @pytest.fixture(scope="module")
 def means(waves):
     return waves[0], np.array([x.mean() for x in waves[0]])
+
+
+# --- initial weights -----------------------------------------------------------------
+
+
+def test_chrono_reads_the_longest_sequence_of_the_first_batch(waves):
+    """As the module does that is given its length; a later fit keeps its weights."""
+    X, y = waves
+    params = {**SMALL, "init": "chrono", "lr": 1e-30, "stem": 0}
+    model = GRUClassifier(**params).fit(X, y)
+    keeping = model.module_.encoder.forward_layers[0].bias_ih_l0[4:8]
+    longest = max(len(x) for x in X)
+    assert (keeping.exp() + 1 <= longest).all()
+    assert (keeping.exp() + 1 >= 2).all()
+    again = GRUClassifier(**params).partial_fit(X, y)
+    again.partial_fit([np.tile(x, (9, 1)) for x in X], y)
+    torch.testing.assert_close(
+        again.module_.encoder.forward_layers[0].bias_ih_l0[4:8], keeping
+    )
+
+
+def test_a_network_without_gates_has_no_chrono(means):
+    with pytest.raises(ValueError, match="an RNN has no gates: take an LSTM"):
+        RNNRegressor(**SMALL, init="chrono").fit(*means)
 
 
 # --- losses --------------------------------------------------------------------------

@@ -31,6 +31,7 @@ class BaseRecurrentPanelClassifier(RecurrentPanel, BaseClassifier):
         pooling: str = "concat",
         stem: int | str = "auto",
         scale_inputs: Literal["auto", "feature", "sequence"] | None = "auto",
+        init: str = "orthogonal",
         lr: float = 3e-3,
         lr_schedule: str = "one_cycle",
         optimizer: Any = "adamw",
@@ -59,6 +60,7 @@ class BaseRecurrentPanelClassifier(RecurrentPanel, BaseClassifier):
         self.pooling = pooling
         self.stem = stem
         self.scale_inputs = scale_inputs
+        self.init = init
         self.lr = lr
         self.lr_schedule = lr_schedule
         self.optimizer = optimizer
@@ -123,6 +125,12 @@ class RNNClassifier(BaseRecurrentPanelClassifier):
         ten, deviate from their mean 1000 times as much as another tenth, unless
         ``bidirectional=False``, with which a network can go step by step. What the
         first fit has chosen stays.
+    init : {"orthogonal", "chrono"}, default="orthogonal"
+        How weights begin: Glorot and orthogonal matrices, with open forget gates (bias
+        1) of an LSTM; or these with biases of the gates of an LSTM or a GRU drawn so
+        that units remember for times up to the longest training sequence (Tallec &
+        Ollivier 2018, arXiv:1804.11188), for targets that depend on single steps long
+        ago.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -274,6 +282,12 @@ class LSTMClassifier(BaseRecurrentPanelClassifier):
         ten, deviate from their mean 1000 times as much as another tenth, unless
         ``bidirectional=False``, with which a network can go step by step. What the
         first fit has chosen stays.
+    init : {"orthogonal", "chrono"}, default="orthogonal"
+        How weights begin: Glorot and orthogonal matrices, with open forget gates (bias
+        1) of an LSTM; or these with biases of the gates of an LSTM or a GRU drawn so
+        that units remember for times up to the longest training sequence (Tallec &
+        Ollivier 2018, arXiv:1804.11188), for targets that depend on single steps long
+        ago.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -426,6 +440,12 @@ class GRUClassifier(BaseRecurrentPanelClassifier):
         ten, deviate from their mean 1000 times as much as another tenth, unless
         ``bidirectional=False``, with which a network can go step by step. What the
         first fit has chosen stays.
+    init : {"orthogonal", "chrono"}, default="orthogonal"
+        How weights begin: Glorot and orthogonal matrices, with open forget gates (bias
+        1) of an LSTM; or these with biases of the gates of an LSTM or a GRU drawn so
+        that units remember for times up to the longest training sequence (Tallec &
+        Ollivier 2018, arXiv:1804.11188), for targets that depend on single steps long
+        ago.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"

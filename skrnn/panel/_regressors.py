@@ -30,6 +30,7 @@ class BaseRecurrentPanelRegressor(RecurrentPanel, BaseRegressor):
         pooling: str = "concat",
         stem: int | str = "auto",
         scale_inputs: Literal["auto", "feature", "sequence"] | None = "auto",
+        init: str = "orthogonal",
         lr: float = 3e-3,
         lr_schedule: str = "one_cycle",
         optimizer: Any = "adamw",
@@ -57,6 +58,7 @@ class BaseRecurrentPanelRegressor(RecurrentPanel, BaseRegressor):
         self.pooling = pooling
         self.stem = stem
         self.scale_inputs = scale_inputs
+        self.init = init
         self.lr = lr
         self.lr_schedule = lr_schedule
         self.optimizer = optimizer
@@ -116,6 +118,12 @@ class RNNRegressor(BaseRecurrentPanelRegressor):
         ten, deviate from their mean 1000 times as much as another tenth, unless
         ``bidirectional=False``, with which a network can go step by step. What the
         first fit has chosen stays.
+    init : {"orthogonal", "chrono"}, default="orthogonal"
+        How weights begin: Glorot and orthogonal matrices, with open forget gates (bias
+        1) of an LSTM; or these with biases of the gates of an LSTM or a GRU drawn so
+        that units remember for times up to the longest training sequence (Tallec &
+        Ollivier 2018, arXiv:1804.11188), for targets that depend on single steps long
+        ago.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -268,6 +276,12 @@ class LSTMRegressor(BaseRecurrentPanelRegressor):
         ten, deviate from their mean 1000 times as much as another tenth, unless
         ``bidirectional=False``, with which a network can go step by step. What the
         first fit has chosen stays.
+    init : {"orthogonal", "chrono"}, default="orthogonal"
+        How weights begin: Glorot and orthogonal matrices, with open forget gates (bias
+        1) of an LSTM; or these with biases of the gates of an LSTM or a GRU drawn so
+        that units remember for times up to the longest training sequence (Tallec &
+        Ollivier 2018, arXiv:1804.11188), for targets that depend on single steps long
+        ago.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -421,6 +435,12 @@ class GRURegressor(BaseRecurrentPanelRegressor):
         ten, deviate from their mean 1000 times as much as another tenth, unless
         ``bidirectional=False``, with which a network can go step by step. What the
         first fit has chosen stays.
+    init : {"orthogonal", "chrono"}, default="orthogonal"
+        How weights begin: Glorot and orthogonal matrices, with open forget gates (bias
+        1) of an LSTM; or these with biases of the gates of an LSTM or a GRU drawn so
+        that units remember for times up to the longest training sequence (Tallec &
+        Ollivier 2018, arXiv:1804.11188), for targets that depend on single steps long
+        ago.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"

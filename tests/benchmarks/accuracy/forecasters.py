@@ -15,6 +15,7 @@ from skrnn import forecasting
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "forecasting"
 CELLS = ["GRU", "LSTM"]
+LEVELS = np.arange(1, 10) / 10
 
 
 class Kind(NamedTuple):
@@ -52,20 +53,28 @@ def load(name, validate):
     return train[~end], train[end]
 
 
-def score(train, test, points, bands, season):
-    """Means over series: MASE, sMAPE, and how much an 80 % interval covers."""
-    found = []
+def score(train, test, points, quantiles, season):
+    """MASE, sMAPE, cover of 80 % and the weighted quantile loss.
+
+    The first three are means over series, the last one is weighted by the sizes of all
+    values together; ``quantiles`` has a column for each level.
+    """
+    found, pinball, size = [], 0.0, 0.0
     for key, truth in test.groupby(level=0, sort=False):
         past, y = train.loc[key, "y"].to_numpy(), truth["y"].to_numpy()
-        y_pred, band = points.loc[key, "y"].to_numpy(), bands.loc[key].to_numpy()
+        y_pred, band = points.loc[key, "y"].to_numpy(), quantiles.loc[key].to_numpy()
         scale = np.abs(past[season:] - past[:-season]).mean()
         error = np.abs(y - y_pred)
-        inside = (band[:, 0] <= y) & (y <= band[:, 1])
+        inside = (band[:, 0] <= y) & (y <= band[:, -1])
         total = np.abs(y) + np.abs(y_pred)
         found.append(
             (error.mean() / scale, 200 * np.mean(error / total), inside.mean())
         )
-    return np.nanmean(np.where(np.isfinite(found), found, np.nan), axis=0)
+        above = y[:, None] - band
+        pinball += np.maximum(LEVELS * above, (LEVELS - 1) * above).mean(axis=1).sum()
+        size += np.abs(y).sum()
+    means = np.nanmean(np.where(np.isfinite(found), found, np.nan), axis=0)
+    return (*means, 2 * pinball / size)
 
 
 def run(name, cell, seed, options):
@@ -76,8 +85,8 @@ def run(name, cell, seed, options):
     model = cls(random_state=seed, **{"sp": kind.sp, **options.params})
     model.fit(train, fh=steps)
     season = kind.sp if isinstance(kind.sp, int) else kind.sp[0]
-    bands = model.predict_interval(coverage=0.8)
-    return score(train, test, model.predict(), bands, season)
+    quantiles = model.predict_quantiles(alpha=list(LEVELS))
+    return score(train, test, model.predict(), quantiles, season)
 
 
 def main():
@@ -90,7 +99,7 @@ def main():
         "--validate", action="store_true", help="forecast the ends of the train parts"
     )
     options = parser.parse_args()
-    names = ("MASE", "spread", "sMAPE", "cover", "CPU s")
+    names = ("MASE", "spread", "sMAPE", "cover", "WQL", "CPU s")
     print(f"{'set':20}{'cell':6}" + "".join(f"{name:>8}" for name in names))
     for name in options.sets:
         for cell in options.cells:
@@ -99,11 +108,11 @@ def main():
                 warnings.simplefilter("ignore")
                 found = [run(name, cell, s, options) for s in range(options.seeds)]
             seconds = (time.process_time() - begin) / options.seeds
-            mase, smape, cover = np.mean(found, axis=0)
+            mase, smape, cover, loss = np.mean(found, axis=0)
             spread = np.std(found, axis=0)[0]
             print(
                 f"{name:20}{cell:6}{mase:8.3f}{spread:8.3f}{smape:8.2f}{cover:8.2f}"
-                f"{seconds:8.1f}",
+                f"{loss:8.4f}{seconds:8.1f}",
                 flush=True,
             )
 

@@ -39,7 +39,7 @@ def long_frame(train, frequency):
 
 
 def neuralforecast(train, name, horizon, seed):
-    """Its GRU: median forecasts, no intervals."""
+    """Its GRU: point forecasts, no intervals."""
     from neuralforecast import NeuralForecast
     from neuralforecast.models import GRU
 
@@ -69,11 +69,11 @@ def gluonts(train, name, horizon, seed):
     estimator = DeepAREstimator(frequency, horizon, trainer_kwargs=QUIET)
     paths = list(estimator.train(data).predict(data))
     points = {k: each.quantile(0.5) for k, each in zip(groups, paths, strict=True)}
-    bands = {
-        key: np.stack([each.quantile(0.1), each.quantile(0.9)], axis=1)
+    quantiles = {
+        key: np.stack([each.quantile(level) for level in forecasters.LEVELS], axis=1)
         for key, each in zip(groups, paths, strict=True)
     }
-    return points, bands
+    return points, quantiles
 
 
 def darts(train, name, horizon, seed):
@@ -107,7 +107,25 @@ def darts(train, name, horizon, seed):
     return dict(zip(groups, values, strict=True)), None
 
 
-PEERS = {each.__name__: each for each in (neuralforecast, gluonts, darts)}
+def statsforecast(train, name, horizon, seed):
+    """AutoETS for each series; of two seasons it can have the shorter one."""
+    from statsforecast import StatsForecast
+    from statsforecast.models import AutoETS
+
+    season = forecasters.SETS[name].sp
+    season = season if isinstance(season, int) else season[0]
+    fitter = StatsForecast([AutoETS(season)], freq=FREQUENCIES[name])
+    frame = long_frame(train, FREQUENCIES[name])
+    found = fitter.forecast(df=frame, h=horizon, level=[20, 40, 60, 80])
+    columns = [f"AutoETS-lo-{level}" for level in (80, 60, 40, 20)]
+    columns += ["AutoETS", *(f"AutoETS-hi-{level}" for level in (20, 40, 60, 80))]
+    groups = list(found.groupby("unique_id"))
+    points = {key: each["AutoETS"].to_numpy() for key, each in groups}
+    return points, {key: each[columns].to_numpy() for key, each in groups}
+
+
+PEERS = (neuralforecast, gluonts, darts, statsforecast)
+PEERS = {each.__name__: each for each in PEERS}
 
 
 def frame_of(values, test, columns):
@@ -127,7 +145,7 @@ def main():
     warnings.simplefilter("ignore")
     for library in ("pytorch_lightning", "lightning.pytorch", "darts"):
         logging.getLogger(library).setLevel(logging.ERROR)
-    names = ("MASE", "spread", "sMAPE", "cover", "CPU s")
+    names = ("MASE", "spread", "sMAPE", "cover", "WQL", "CPU s")
     print(f"{'set':20}{'peer':16}" + "".join(f"{name:>8}" for name in names))
     for name in options.sets:
         kind, (train, test) = forecasters.SETS[name], forecasters.load(name, False)
@@ -135,21 +153,21 @@ def main():
         for peer in options.peers:
             begin, found = time.process_time(), []
             for seed in range(options.seeds):
-                points, bands = PEERS[peer](train, name, kind.horizon, seed)
+                points, quantiles = PEERS[peer](train, name, kind.horizon, seed)
                 points = frame_of(points, test, ["y"])
                 nothing = {
-                    key: np.full((len(each), 2), np.nan)
+                    key: np.full((len(each), 9), np.nan)
                     for key, each in test.groupby(level=0)
                 }
-                bands = frame_of(bands or nothing, test, ["lower", "upper"])
-                found.append(forecasters.score(train, test, points, bands, season))
+                quantiles = frame_of(quantiles or nothing, test, forecasters.LEVELS)
+                found.append(forecasters.score(train, test, points, quantiles, season))
             seconds = (time.process_time() - begin) / options.seeds
-            mase, smape, cover = np.mean(found, axis=0)
+            mase, smape, cover, loss = np.mean(found, axis=0)
             cover = cover or np.nan  # without intervals nothing lies in them
             spread = np.std(found, axis=0)[0]
             print(
                 f"{name:20}{peer:16}{mase:8.3f}{spread:8.3f}{smape:8.2f}{cover:8.2f}"
-                f"{seconds:8.1f}",
+                f"{loss:8.4f}{seconds:8.1f}",
                 flush=True,
             )
 
