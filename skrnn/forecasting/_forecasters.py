@@ -48,8 +48,8 @@ class RNNForecaster(BaseRecurrentForecaster):
         "squared_error" or "absolute_error", whose draws take their errors from those
         seen in training.
     log : bool or "auto", default="auto"
-        Whether the network sees ``log(1 + y)``. "auto" does so where no value is
-        negative and the spread grows with the level; never for counts.
+        Whether the network sees ``log(1 + y)``. "auto" does so where there is a season,
+        no value is negative and the spread grows with the level; never for counts.
     past_only : list of str or None, default=None
         Columns of X that are not known ahead: they are used up to the last value, and
         ``predict`` does not need them.
@@ -235,8 +235,8 @@ class LSTMForecaster(BaseRecurrentForecaster):
         "squared_error" or "absolute_error", whose draws take their errors from those
         seen in training.
     log : bool or "auto", default="auto"
-        Whether the network sees ``log(1 + y)``. "auto" does so where no value is
-        negative and the spread grows with the level; never for counts.
+        Whether the network sees ``log(1 + y)``. "auto" does so where there is a season,
+        no value is negative and the spread grows with the level; never for counts.
     past_only : list of str or None, default=None
         Columns of X that are not known ahead: they are used up to the last value, and
         ``predict`` does not need them.
@@ -423,8 +423,8 @@ class GRUForecaster(BaseRecurrentForecaster):
         "squared_error" or "absolute_error", whose draws take their errors from those
         seen in training.
     log : bool or "auto", default="auto"
-        Whether the network sees ``log(1 + y)``. "auto" does so where no value is
-        negative and the spread grows with the level; never for counts.
+        Whether the network sees ``log(1 + y)``. "auto" does so where there is a season,
+        no value is negative and the spread grows with the level; never for counts.
     past_only : list of str or None, default=None
         Columns of X that are not known ahead: they are used up to the last value, and
         ``predict`` does not need them.

@@ -52,7 +52,7 @@ def make_plan(
     if context is None:
         context = min(max(2 * season, 2 * horizon, 12), LONGEST_CONTEXT)
     if log == "auto":
-        log = grows_with_level(series, season)
+        log = season > 1 and grows_with_level(series, season)
     unit = usual_change(series, bool(log))
     negative = any((each.values < 0).any() for each in series)
     lowest = -np.inf if negative else 0.0

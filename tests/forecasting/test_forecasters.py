@@ -148,6 +148,7 @@ def test_forecasts_in_logs_do_not_fall_below_zero_where_y_does_not():
     assert make().fit(y).network_.log  # the spread of passengers grows with them
     assert not make().fit(y.diff().iloc[1:]).network_.log
     assert not make(loss="poisson").fit(y).network_.log
+    assert not make(sp=1).fit(y).network_.log  # growth would go on for ever
 
 
 @pytest.mark.slow
