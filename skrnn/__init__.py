@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from skrnn._inputs import as_sequences
     from skrnn._preprocessing import SequenceScaler
     from skrnn._regressors import GRURegressor, LSTMRegressor, RNNRegressor
+    from skrnn._saving import ModelFileError, load, save
     from skrnn._sequences import Sequences
     from skrnn._windows import make_windows
 
@@ -20,12 +21,15 @@ _HOMES = {
     "GRURegressor": "_regressors",
     "LSTMClassifier": "_classifiers",
     "LSTMRegressor": "_regressors",
+    "ModelFileError": "_saving",
     "RNNClassifier": "_classifiers",
     "RNNRegressor": "_regressors",
     "SequenceScaler": "_preprocessing",
     "Sequences": "_sequences",
     "as_sequences": "_inputs",
+    "load": "_saving",
     "make_windows": "_windows",
+    "save": "_saving",
 }
 
 __all__ = [
@@ -33,12 +37,15 @@ __all__ = [
     "GRURegressor",
     "LSTMClassifier",
     "LSTMRegressor",
+    "ModelFileError",
     "RNNClassifier",
     "RNNRegressor",
     "SequenceScaler",
     "Sequences",
     "as_sequences",
+    "load",
     "make_windows",
+    "save",
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from ctypes import CDLL
@@ -14,9 +15,8 @@ from typing import Any
 import torch
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["check_batch_memory", "check_memory", "has_room", "memory_limit"]
-__all__ += ["one_thread"]
-__all__ += ["plain_torch", "resolve_device"]
+__all__ = ["check_batch_memory", "check_memory", "device_or_cpu", "has_room"]
+__all__ += ["memory_limit", "one_thread", "plain_torch", "resolve_device"]
 
 CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
@@ -47,6 +47,15 @@ def resolve_device(device: str) -> torch.device:
             "device='cpu', or install a build of torch for that device."
         )
     return resolved
+
+
+def device_or_cpu(device: str) -> torch.device:
+    """Turn a name into a device; warn and take the CPU if it is not there."""
+    try:
+        return resolve_device(device)
+    except ValueError as error:
+        warnings.warn(f"The network is loaded on the CPU: {error}", stacklevel=2)
+        return torch.device("cpu")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 from typing import Any, Literal, cast
 
 import torch
@@ -22,7 +23,7 @@ from skrnn._layers import (
 from skrnn._stem import KERNEL, POOL, Block, InputScaling, Stem
 
 __all__ = ["Dropout", "RecurrentEncoder", "SequenceModule", "aligned_copy"]
-__all__ += ["aligned_head"]
+__all__ += ["aligned_head", "check_weights"]
 __all__ += ["copy_module", "draw_parameters", "make_module", "set_generator"]
 
 Cell = Literal["rnn", "lstm", "gru"]
@@ -346,6 +347,20 @@ def count_weights(config: dict[str, Any]) -> int:
     attention = width * (width + 2) if config["pooling"] == "attention" else 0
     embedding = width * (3 if config["pooling"] == "concat" else 1)
     return int(convolutions + layers + attention + (embedding + 1) * n_outputs)
+
+
+def check_weights(
+    config: dict[str, Any],
+    weights: dict[str, Any],
+    count: Callable[[dict[str, Any]], int] = count_weights,
+) -> None:
+    """Refuse arrays that cannot be the weights of a network before it is built."""
+    n_numbers = sum(each.size for each in weights.values())
+    sizes = [size for size in config.values() if isinstance(size, int)]
+    if max(sizes) > n_numbers or count(config) > n_numbers:
+        raise ValueError(
+            f"{n_numbers} numbers are not the weights of a network with {config}."
+        )
 
 
 def count_layer_weights(cell: Cell, hidden_size: int, inputs: list[int]) -> int:

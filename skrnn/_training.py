@@ -34,6 +34,7 @@ from skrnn._devices import plain_torch
 from skrnn._losses import make_loss
 from skrnn._modules import (
     SequenceModule,
+    check_weights,
     copy_weights,
     set_generator,
     weights_are_finite,
@@ -444,6 +445,7 @@ def plain_epoch(epoch: dict[str, Any]) -> dict[str, Any]:
 def load_net(state: dict[str, Any], settings: Settings) -> Net:
     """Make the net that ``dump_net`` described."""
     config = state["config"]
+    check_weights(config, state["weights"])
     with plain_torch(settings.device):
         module = SequenceModule(**{**config, "dtype": getattr(torch, config["dtype"])})
         weights = {n: torch.from_numpy(w.copy()) for n, w in state["weights"].items()}

@@ -44,6 +44,9 @@ LAYERS = [  # a file may import only from lines above its own
     {"panel._base"},
     {"panel._classifiers", "panel._regressors"},
     {"panel.__init__"},
+    {"_files", "_tables"},
+    {"_plain"},
+    {"_saving"},
     {"__init__"},
 ]
 DOORS = {  # the files that may import an outside library
@@ -56,6 +59,7 @@ DOORS = {  # the files that may import an outside library
         "_modules",
         "_native",
         "_optimizers",
+        "_plain",
         "_running",
         "_settings",
         "_stem",
@@ -72,12 +76,19 @@ DOORS = {  # the files that may import an outside library
     "skorch": {"_training"},
     "pandas": {
         "_frames",
+        "_tables",
         "forecasting._base",
         "forecasting._exogenous",
         "forecasting._panels",
         "forecasting._times",
     },
-    "sktime": {"forecasting._base", "panel._classifiers", "panel._regressors"},
+    "sktime": {
+        "_tables",
+        "forecasting._base",
+        "panel._classifiers",
+        "panel._regressors",
+    },
+    "safetensors": {"_saving"},
     "skpro": {"forecasting._base"},
     "matplotlib": set(),
 }

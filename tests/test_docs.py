@@ -17,7 +17,7 @@ import skrnn.testing
 
 ROOT = Path(__file__).parents[1]
 PUBLIC = {
-    **{name: getattr(skrnn, name) for name in skrnn.__all__},
+    **{name: getattr(skrnn, name) for name in skrnn.__all__ if "Error" not in name},
     **{
         f"{module}.{name}": getattr(getattr(skrnn, module), name)
         for module in ["datasets", "forecasting", "panel", "testing"]

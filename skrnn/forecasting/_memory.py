@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skrnn._devices import device_or_cpu
 from skrnn.forecasting._exogenous import Exogenous, Frames, check_calendar
 from skrnn.forecasting._network import (
     History,
@@ -44,6 +45,10 @@ class Memory:
     told: list[Array] = field(default_factory=list)  # by X to the step to come
     standings: list[Standing] = field(default_factory=list)
     read_until: list[int] = field(default_factory=list)  # missing ends are forecast
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Forecast on the CPU if the device of the fit is not here."""
+        vars(self).update({**state, "device": device_or_cpu(str(state["device"]))})
 
     def read(self, series: list[Series], frames: Frames | None) -> Memory:
         """Read new series, and the new values of known ones, from where they stand."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skrnn._devices import plain_torch
+from skrnn._modules import check_weights, count_layer_weights
 from skrnn.forecasting._autoregressive import (
     AutoregressiveModule,
     encode,
@@ -73,6 +74,12 @@ class Network:
             module.load_state_dict(arrays)
         return module.eval()
 
+    def check(self) -> None:
+        """Refuse weights that are not those of such a network."""
+        if self.weights:
+            check_weights(self.config, self.weights, least_weights)
+            self.modules(torch.device("cpu"))
+
     @property
     def dtype(self) -> torch.dtype:
         """Precision of the encoder."""
@@ -92,6 +99,12 @@ class Network:
         with np.errstate(over="ignore"):
             outside: Array = np.expm1(values)
         return np.maximum(outside, self.lowest)
+
+
+def least_weights(config: dict[str, Any]) -> int:
+    """Count the weights of the layers, as if they had one input each."""
+    each = count_layer_weights(config["cell"], config["hidden_size"], [1])
+    return int(config["num_layers"] * each)
 
 
 class History(NamedTuple):

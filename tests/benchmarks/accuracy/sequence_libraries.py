@@ -70,7 +70,8 @@ def tsai_network(X, y, seed, arch):
 
     def predict(X):
         with model.no_bar():
-            return np.asarray(model.get_X_preds(X.astype(np.float32))[2])
+            found = model.get_X_preds(X.astype(np.float32), bs=len(X))
+        return np.asarray(found[2])
 
     return predict
 

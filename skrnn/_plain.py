@@ -1,0 +1,291 @@
+"""Fitted estimators as a tree of plain values and a table of arrays, and back.
+
+Nothing but what stands in the tables below is ever made again, and making it runs no
+code of the file: values become attributes of objects of known classes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields, is_dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ModelFileError", "Reader", "Writer"]
+
+CELLS = ("RNN", "LSTM", "GRU")
+CLASSES = {  # the only ones that are made from a file
+    **{f"{cell}Classifier": "skrnn._classifiers" for cell in CELLS},
+    **{f"{cell}Regressor": "skrnn._regressors" for cell in CELLS},
+    **{f"{cell}Forecaster": "skrnn.forecasting._forecasters" for cell in CELLS},
+    **{f"panel.{cell}Classifier": "skrnn.panel._classifiers" for cell in CELLS},
+    **{f"panel.{cell}Regressor": "skrnn.panel._regressors" for cell in CELLS},
+    "SequenceScaler": "skrnn._preprocessing",
+    "Memory": "skrnn.forecasting._memory",
+    "Network": "skrnn.forecasting._network",
+    "Standing": "skrnn.forecasting._network",
+    "Carry": "skrnn.forecasting._levels",
+    "Series": "skrnn.forecasting._panels",
+    "Exogenous": "skrnn.forecasting._exogenous",
+    "Pipeline": "sklearn.pipeline",
+    "StandardScaler": "sklearn.preprocessing",
+    "MinMaxScaler": "sklearn.preprocessing",
+    "RobustScaler": "sklearn.preprocessing",
+    "LabelEncoder": "sklearn.preprocessing",
+    "TransformedTargetRegressor": "sklearn.compose",
+    "VotingClassifier": "sklearn.ensemble",
+    "VotingRegressor": "sklearn.ensemble",
+    "Bunch": "sklearn.utils",
+}
+GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
+TIMES = "datetime64", "timedelta64"
+
+
+class ModelFileError(ValueError):
+    """A file is no whole and unchanged model of this package."""
+
+
+def class_of(name: str) -> Any:
+    """Find a class by the name that files use."""
+    if name not in CLASSES:
+        raise ModelFileError(f"it holds a {name!r}, which is none of {[*CLASSES]}.")
+    return getattr(import_module(CLASSES[name]), name.rpartition(".")[2])
+
+
+def name_of(value: Any) -> str | None:
+    """Name that files use for the class of a value, if they may hold it."""
+    cls = type(value)
+    names = (cls.__name__, f"panel.{cls.__name__}")
+    known = (name for name in names if name in CLASSES)
+    return next((name for name in known if class_of(name) is cls), None)
+
+
+class Writer:
+    """Collects the arrays of a value while it describes the value."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, NDArray[Any]] = {}
+        self._names: dict[int, tuple[str, Any]] = {}  # an array is written once
+
+    def describe(self, value: Any, where: str) -> Any:
+        """Give what JSON can hold; ``where`` names the place in messages and arrays."""
+        if value is None or isinstance(value, bool | str):
+            return str(value) if isinstance(value, np.str_) else value
+        if isinstance(value, np.ndarray):
+            return self._array(value, where)
+        if isinstance(value, np.generic):
+            return {"is": "scalar", "value": self._array(np.asarray(value), where)}
+        if isinstance(value, int):
+            return value
+        if isinstance(value, float):
+            return (
+                value if math.isfinite(value) else {"is": "float", "value": str(value)}
+            )
+        name = name_of(value)
+        if name is not None:
+            state = self._map(state_of(value), where)
+            return {"is": "object", "class": name, "state": state}
+        if isinstance(value, dict):
+            return {"is": "dict", "items": self._items(value, where)}
+        if isinstance(value, list | tuple):
+            parts = [self.describe(v, f"{where}.{k}") for k, v in enumerate(value)]
+            return parts if isinstance(value, list) else {"is": "tuple", "parts": parts}
+        if isinstance(value, set | frozenset):
+            parts = sorted(self.describe(each, where) for each in value)
+            return {"is": type(value).__name__, "parts": parts}
+        return self._special(value, where)
+
+    def _map(self, values: dict[str, Any], where: str) -> dict[str, Any]:
+        return {k: self.describe(v, f"{where}.{k}") for k, v in values.items()}
+
+    def _items(self, values: dict[Any, Any], where: str) -> list[Any]:
+        return [
+            [self.describe(k, f"{where}.key"), self.describe(v, f"{where}.{k}")]
+            for k, v in values.items()
+        ]
+
+    def _array(self, array: NDArray[Any], where: str) -> Any:
+        if array.dtype.kind in "OUS":
+            parts = [self.describe(each, where) for each in array.ravel().tolist()]
+            kind = array.dtype.str
+            return {
+                "is": "texts",
+                "dtype": kind,
+                "shape": [*array.shape],
+                "parts": parts,
+            }
+        if array.dtype.kind not in "biufMm" or array.dtype.itemsize > 8:
+            self._refuse(array, where)
+        if id(array) not in self._names:
+            name, n = where, 1
+            while name in self.arrays:
+                name, n = f"{where}.{n}", n + 1
+            plain = array.view("i8") if array.dtype.kind in "Mm" else array
+            plain = plain.astype(plain.dtype.newbyteorder("="), order="C", copy=False)
+            self.arrays[name] = plain
+            self._names[id(array)] = name, array  # kept, so that ids stay its own
+        about = {"is": "array", "name": self._names[id(array)][0]}
+        return about | ({"dtype": str(array.dtype)} if array.dtype.kind in "Mm" else {})
+
+    def _special(self, value: Any, where: str) -> Any:
+        family = type(value).__module__.split(".")[0]
+        if family in ("pandas", "sktime"):
+            from skrnn._tables import to_plain
+
+            about = to_plain(value)
+            if about is not None:
+                return self._map(about, where)
+        if family == "torch" and type(value).__name__ == "device":
+            return {"is": "device", "name": str(value)}
+        if isinstance(value, type) and value.__module__.startswith("torch.optim."):
+            return {"is": "optimizer", "name": value.__name__}
+        if isinstance(value, np.random.RandomState):
+            state = self._map(value.get_state(legacy=False), where)
+            return {"is": "RandomState", "state": state}
+        if isinstance(value, np.random.Generator):
+            state = self._map(dict(value.bit_generator.state), where)
+            return {"is": "Generator", "state": state}
+        if isinstance(value, slice):
+            parts = [self.describe(each, where) for each in (value.start, value.stop)]
+            return {"is": "slice", "parts": parts}
+        return self._refuse(value, where)
+
+    def _refuse(self, value: Any, where: str) -> Any:
+        raise TypeError(
+            f"{where} is {value!r} ({type(value).__name__}), which a model file cannot "
+            "hold, because loading it would run its code. Set the parameter to a plain "
+            "value first, or use pickle, whose files must be trusted."
+        )
+
+
+def state_of(value: Any) -> dict[str, Any]:
+    """Give the attributes that make a value."""
+    if isinstance(value, tuple):  # a NamedTuple
+        return dict(value._asdict())  # type: ignore[attr-defined]
+    if isinstance(value, dict):  # a Bunch
+        return dict(value)
+    return dict(value.__getstate__())
+
+
+class Reader:
+    """Makes values from what a ``Writer`` described; anything else is an error."""
+
+    def __init__(self, arrays: dict[str, NDArray[Any]]) -> None:
+        self.arrays = arrays
+        self.used: set[str] = set()
+
+    def make(self, about: Any) -> Any:
+        """Make a value."""
+        if isinstance(about, list):
+            return [self.make(each) for each in about]
+        if not isinstance(about, dict):
+            return about
+        kind = about.get("is")
+        maker = getattr(self, f"_make_{kind}", None)
+        if maker is not None:
+            return maker(about)
+        from skrnn._tables import MAKERS, from_plain
+
+        if kind not in MAKERS:
+            raise ModelFileError(f"it holds a value of unknown kind {kind!r}.")
+        return from_plain({k: self.make(v) for k, v in about.items()})
+
+    def _make_float(self, about: dict[str, Any]) -> float:
+        return float(about["value"])
+
+    def _make_dict(self, about: dict[str, Any]) -> dict[Any, Any]:
+        return {self.make(k): self.make(v) for k, v in about["items"]}
+
+    def _make_tuple(self, about: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple(self.make(each) for each in about["parts"])
+
+    def _make_set(self, about: dict[str, Any]) -> set[Any]:
+        return set(self.make(about["parts"]))
+
+    def _make_frozenset(self, about: dict[str, Any]) -> frozenset[Any]:
+        return frozenset(self.make(about["parts"]))
+
+    def _make_slice(self, about: dict[str, Any]) -> slice:
+        return slice(*self.make(about["parts"]))
+
+    def _make_array(self, about: dict[str, Any]) -> NDArray[Any]:
+        self.used.add(about["name"])
+        array = self.arrays[about["name"]].copy()  # one that can be written to
+        kind = about.get("dtype")
+        if kind is None:
+            return array
+        if not kind.startswith(TIMES):
+            raise ModelFileError(f"it holds an array of {kind!r}.")
+        return array.view(kind)
+
+    def _make_scalar(self, about: dict[str, Any]) -> Any:
+        return self.make(about["value"])[()]
+
+    def _make_texts(self, about: dict[str, Any]) -> NDArray[Any]:
+        parts = [self.make(each) for each in about["parts"]]
+        if about["dtype"][1:2] not in ("O", "U", "S"):
+            raise ModelFileError(f"it holds texts of type {about['dtype']!r}.")
+        array = np.empty(len(parts), dtype=object)
+        array[:] = parts
+        return array.astype(about["dtype"]).reshape(about["shape"])
+
+    def _make_device(self, about: dict[str, Any]) -> Any:
+        import torch
+
+        return torch.device(about["name"])
+
+    def _make_optimizer(self, about: dict[str, Any]) -> Any:
+        import torch
+
+        kind = getattr(torch.optim, about["name"], None)
+        if not isinstance(kind, type) or not issubclass(kind, torch.optim.Optimizer):
+            raise ModelFileError(f"it holds an optimizer {about['name']!r}.")
+        return kind
+
+    def _make_RandomState(self, about: dict[str, Any]) -> np.random.RandomState:
+        generator = np.random.RandomState(0)
+        generator.set_state(self._map(about["state"]))
+        return generator
+
+    def _make_Generator(self, about: dict[str, Any]) -> np.random.Generator:
+        state = self._map(about["state"])
+        if state["bit_generator"] not in GENERATORS:
+            raise ModelFileError(f"it holds a {state['bit_generator']!r}.")
+        bits = getattr(np.random, state["bit_generator"])(0)
+        bits.state = state
+        return np.random.Generator(bits)
+
+    def _map(self, about: dict[str, Any]) -> dict[str, Any]:
+        return {k: self.make(v) for k, v in about.items()}
+
+    def _make_object(self, about: dict[str, Any]) -> Any:
+        cls, state = class_of(about["class"]), self._map(about["state"])
+        if issubclass(cls, dict):
+            return cls(**state)
+        if issubclass(cls, tuple):
+            return cls(**state)
+        made = cls.__new__(cls)
+        check_names(cls, state)
+        setter = getattr(made, "__setstate__", vars(made).update)
+        setter(state)
+        if hasattr(made, "check"):
+            made.check()
+        return made
+
+
+def check_names(cls: Any, state: dict[str, Any]) -> None:
+    """Refuse attributes that a class does not have, or that would hide its methods."""
+    if is_dataclass(cls):
+        wrong = {each.name for each in fields(cls)} ^ set(state)
+    else:
+        wrong = {name for name in state if callable(getattr(cls, name, None))}
+        if hasattr(cls, "_get_param_names"):
+            wrong |= set(cls._get_param_names()) - set(state)
+        elif hasattr(cls, "get_param_names"):
+            wrong |= set(cls.get_param_names()) - set(state)
+    wrong |= {name for name in state if name.startswith("__")}
+    if wrong:
+        raise ModelFileError(f"{cls.__name__} has wrong attributes: {sorted(wrong)}.")

@@ -1,0 +1,123 @@
+"""Values of pandas, and what sktime adds to them, as plain values, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["from_plain", "to_plain"]
+
+
+def to_plain(value: Any) -> dict[str, Any] | None:
+    """Describe an object of pandas or sktime by numbers, texts, arrays and lists.
+
+    ``None`` says that it is none, or none that can be described.
+    """
+    about: dict[str, Any]
+    if isinstance(value, pd.RangeIndex):
+        about = {"start": value.start, "stop": value.stop, "step": value.step}
+        return {"is": "range", **about, "name": value.name}
+    if isinstance(value, pd.PeriodIndex):
+        about = {"freq": value.freqstr, "name": value.name}
+        return {"is": "periods", "ordinals": value.asi8, **about}
+    if isinstance(value, pd.DatetimeIndex):
+        times = value.tz_localize(None) if value.tz is None else value.tz_convert(None)
+        about = {"zone": zone_of(value), "freq": value.freqstr, "name": value.name}
+        return {"is": "times", "values": times.to_numpy(), **about}
+    if isinstance(value, pd.MultiIndex):
+        levels = [value.get_level_values(k) for k in range(value.nlevels)]
+        return {"is": "levels", "levels": levels, "names": list(value.names)}
+    if isinstance(value, pd.Index):
+        about = {"dtype": str(value.dtype), "name": value.name}
+        return {"is": "index", "values": value.to_numpy(), **about}
+    if isinstance(value, pd.Period):
+        return {"is": "period", "ordinal": value.ordinal, "freq": value.freqstr}
+    if isinstance(value, pd.Timestamp):
+        naive = value.tz_localize(None) if value.tz is None else value.tz_convert(None)
+        about = {"unit": value.unit, "zone": zone_of(value)}
+        return {"is": "time", "value": int(naive.asm8.view("i8")), **about}
+    if isinstance(value, pd.Series):
+        about = {"dtype": str(value.dtype), "name": value.name}
+        values = value.to_numpy()
+        return {"is": "series", "values": values, "index": value.index, **about}
+    if isinstance(value, pd.DataFrame):
+        columns = [value.iloc[:, k] for k in range(value.shape[1])]
+        return {
+            "is": "frame",
+            "values": [column.to_numpy() for column in columns],
+            "dtypes": [str(column.dtype) for column in columns],
+            "index": value.index,
+            "columns": value.columns,
+        }
+    if type(value).__name__ == "DtypeKind":  # of columns, for sktime
+        return {"is": "DtypeKind", "value": int(value.value)}
+    if type(value).__name__ == "ForecastingHorizon":
+        steps, relative = value.to_pandas(), bool(value.is_relative)
+        return {"is": "horizon", "steps": steps, "relative": relative}
+    return None
+
+
+def from_plain(about: dict[str, Any]) -> Any:
+    """Make what ``to_plain`` described; its parts are made already."""
+    return MAKERS[about["is"]](about)
+
+
+def zone_of(value: Any) -> str | None:
+    """Name of a time zone."""
+    return None if value.tz is None else str(value.tz)
+
+
+def make_times(about: dict[str, Any]) -> Any:
+    times = pd.DatetimeIndex(about["values"], name=about["name"])
+    if about["zone"] is not None:
+        times = times.tz_localize("UTC").tz_convert(about["zone"])
+    return pd.DatetimeIndex(times, freq=about["freq"])
+
+
+def make_time(about: dict[str, Any]) -> Any:
+    time = pd.Timestamp(np.datetime64(about["value"], about["unit"]))
+    if about["zone"] is None:
+        return time
+    return time.tz_localize("UTC").tz_convert(about["zone"])
+
+
+def make_periods(about: dict[str, Any]) -> Any:
+    freq, name = about["freq"], about["name"]
+    make: Any = pd.PeriodIndex.from_ordinals  # type: ignore[attr-defined]
+    return make(about["ordinals"], freq=freq, name=name)
+
+
+def make_frame(about: dict[str, Any]) -> Any:
+    parts = zip(about["values"], about["dtypes"], strict=True)
+    columns = [pd.Series(v, index=about["index"], dtype=d) for v, d in parts]
+    frame = pd.DataFrame(dict(enumerate(columns)), index=about["index"])
+    return frame.set_axis(about["columns"], axis=1)
+
+
+def make_kind(about: dict[str, Any]) -> Any:
+    from sktime.datatypes._dtypekind import DtypeKind
+
+    return DtypeKind(about["value"])
+
+
+def make_horizon(about: dict[str, Any]) -> Any:
+    from sktime.forecasting.base import ForecastingHorizon
+
+    return ForecastingHorizon(about["steps"], is_relative=about["relative"])
+
+
+MAKERS = {
+    "DtypeKind": make_kind,
+    "horizon": make_horizon,
+    "range": lambda a: pd.RangeIndex(a["start"], a["stop"], a["step"], name=a["name"]),
+    "periods": make_periods,
+    "times": make_times,
+    "levels": lambda a: pd.MultiIndex.from_arrays(a["levels"], names=a["names"]),
+    "index": lambda a: pd.Index(a["values"], dtype=a["dtype"], name=a["name"]),
+    "period": lambda a: pd.Period(ordinal=a["ordinal"], freq=a["freq"]),
+    "time": make_time,
+    "series": lambda a: pd.Series(a["values"], a["index"], a["dtype"], a["name"]),
+    "frame": make_frame,
+}

@@ -1,0 +1,620 @@
+"""Model files: that they give back what was saved, and refuse everything else."""
+
+import errno
+import io
+import json
+import multiprocessing
+import os
+import pickle
+import random
+import signal
+import stat
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import safetensors.numpy
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.decomposition import PCA
+from sklearn.ensemble import VotingClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import EpochScoring
+from sktime.datasets import load_airline
+from sktime.utils._testing.hierarchical import _make_hierarchical
+
+import skrnn
+import skrnn.forecasting
+import skrnn.panel
+from skrnn import GRUClassifier, GRURegressor, LSTMRegressor, ModelFileError
+from skrnn.datasets import make_waves
+from skrnn.forecasting import GRUForecaster
+
+GOLDEN = Path(__file__).parent / "golden"
+SMALL = {"hidden_size": 3, "max_epochs": 2, "random_state": 0}
+CLASSIFIERS = [skrnn.RNNClassifier, skrnn.LSTMClassifier, GRUClassifier]
+REGRESSORS = [skrnn.RNNRegressor, LSTMRegressor, GRURegressor]
+
+
+@pytest.fixture(scope="module")
+def waves():
+    return make_waves(n_sequences=48, n_steps=20, ragged=True, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def saved(waves, tmp_path_factory):
+    """A model and its file."""
+    path = tmp_path_factory.mktemp("saved") / "model.skrnn"
+    model = GRUClassifier(**SMALL).fit(*waves)
+    skrnn.save(model, path)
+    return model, path
+
+
+def again(model, tmp_path):
+    """What is loaded of what was saved."""
+    skrnn.save(model, tmp_path / "model.skrnn")
+    return skrnn.load(tmp_path / "model.skrnn")
+
+
+def parts_of(path):
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def write_parts(path, parts, compression=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, part in parts.items():
+            archive.writestr(name, part)
+
+
+def forge(path, source, change):
+    """Write a file that was changed, with checksums that fit."""
+    from hashlib import sha256
+
+    parts = parts_of(source)
+    config, manifest = (json.loads(parts[k]) for k in ("config.json", "manifest.json"))
+    arrays = safetensors.numpy.load(parts["model.safetensors"])
+    change(config["estimator"], arrays, manifest)
+    parts["config.json"] = json.dumps(config).encode()
+    parts["model.safetensors"] = safetensors.numpy.save(arrays)
+    for name, about in manifest["files"].items():
+        about["size"] = len(parts[name])
+        about["sha256"] = sha256(parts[name]).hexdigest()
+    parts["manifest.json"] = json.dumps(manifest).encode()
+    write_parts(path, parts)
+
+
+# --- what comes back -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cls", CLASSIFIERS)
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"missing": "mask", "num_layers": 2, "pooling": "attention"},
+        {"class_weight": {0: 1.0, 1: 2.0, 2: 0.5}, "dtype": "float64"},
+        {"bidirectional": False, "scale_inputs": None, "optimizer": "sgd"},
+        {"scale_inputs": "sequence", "early_stopping": True},
+    ],
+)
+def test_classifiers_come_back(cls, params, waves, tmp_path):
+    model = cls(**{**SMALL, **params}).fit(*waves)
+    loaded = again(model, tmp_path)
+    assert type(loaded) is cls
+    assert_array_equal(loaded.predict_proba(waves[0]), model.predict_proba(waves[0]))
+    assert_array_equal(loaded.predict(waves[0]), model.predict(waves[0]))
+    assert loaded.history_ == model.history_
+    ours, theirs = (each.get_params() for each in (model, loaded))
+    assert str(ours) == str(theirs)
+
+
+@pytest.mark.parametrize("cls", REGRESSORS)
+@pytest.mark.parametrize("n_outputs", [None, 2])
+def test_regressors_come_back(cls, n_outputs, waves, tmp_path):
+    X, _ = waves
+    y = np.array([[x.mean(), len(x)] for x in X])
+    y = y if n_outputs else y[:, 0]
+    model = cls(**SMALL).fit(X, y)
+    loaded = again(model, tmp_path)
+    assert_array_equal(loaded.predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array(["quiet", "loud", "Überlaut"]),
+        np.array(["quiet", "loud", "loudest"], dtype=object),
+        np.array([-1.0, 0.0, 7.0]),
+        np.array([False, True, True]),
+    ],
+)
+def test_labels_of_any_type_come_back(labels, waves, tmp_path):
+    X, y = waves
+    loaded = again(GRUClassifier(**SMALL).fit(X, labels[y]), tmp_path)
+    assert_array_equal(loaded.classes_, np.unique(labels))
+    assert loaded.classes_.dtype == np.unique(labels).dtype
+    assert set(loaded.predict(X)) <= set(labels)
+
+
+def test_a_loaded_network_goes_on_learning_and_reading_as_the_saved_one(
+    waves, tmp_path
+):
+    X, y = waves
+    model = GRUClassifier(**SMALL, bidirectional=False, optimizer="adam")
+    model.partial_fit(X[:24], y[:24], classes=[0, 1, 2])
+    loaded = again(model, tmp_path)
+    state = model.initial_state(1)
+    _, ours = model.step(X[0][:1], state)
+    _, theirs = loaded.step(X[0][:1], loaded.initial_state(1))
+    assert_array_equal(ours.hidden, theirs.hidden)
+    for each in (model, loaded):
+        each.partial_fit(X[24:], y[24:])
+    assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+
+
+def test_a_fit_with_a_generator_goes_on_with_its_numbers(waves, tmp_path):
+    X, y = waves
+    for generator in (np.random.default_rng(5), np.random.RandomState(5)):
+        model = GRUClassifier(**{**SMALL, "random_state": generator}).fit(X, y)
+        loaded = again(model, tmp_path)
+        ours, theirs = (each.fit(X, y).predict_proba(X) for each in (model, loaded))
+        assert_array_equal(ours, theirs)
+
+
+def test_what_has_not_been_fitted_keeps_its_parameters(tmp_path):
+    import torch
+
+    params = {"lr": 0.5, "optimizer": torch.optim.Adagrad, "net_params": {"a": (1, 2)}}
+    loaded = again(GRURegressor(**params), tmp_path)
+    assert {k: v for k, v in loaded.get_params().items() if k in params} == params
+    assert not hasattr(loaded, "net_")
+
+
+def test_estimators_of_scikit_learn_come_back_with_ours_inside(waves, tmp_path):
+    X, y = waves
+    numbers = np.array([x.mean() for x in X])
+    networks = [(str(s), GRUClassifier(**{**SMALL, "random_state": s})) for s in (1, 2)]
+    regressor = GRURegressor(**SMALL)
+    for model, target in [
+        (make_pipeline(skrnn.SequenceScaler("robust"), GRUClassifier(**SMALL)), y),
+        (VotingClassifier(networks, voting="soft"), y),
+        (TransformedTargetRegressor(regressor, transformer=StandardScaler()), numbers),
+    ]:
+        loaded = again(model.fit(X, target), tmp_path)
+        assert_array_equal(loaded.predict(X), model.predict(X))
+        assert type(loaded) is type(model)
+
+
+@pytest.mark.parametrize("name", skrnn.panel.__all__)
+def test_panel_estimators_come_back(name, waves, tmp_path):
+    X = np.stack([x[:10, 0] for x in waves[0]])[:, None, :]
+    y = waves[1].astype(float if name.endswith("Regressor") else str)
+    model = getattr(skrnn.panel, name)(**SMALL).fit(X, y)
+    loaded = again(model, tmp_path)
+    assert type(loaded) is type(model)
+    assert_array_equal(loaded.predict(X), model.predict(X))
+
+
+def passengers(kind):
+    y = load_airline()[:60]
+    if kind == "integers":
+        return y.reset_index(drop=True)
+    if kind == "times":
+        return y.set_axis(y.index.to_timestamp())
+    if kind == "hours":
+        zone = pd.date_range("2024-03-30", periods=60, freq="h", tz="Europe/Berlin")
+        return y.set_axis(zone)
+    if kind == "frame":
+        return pd.DataFrame({"one": y, "other": y.to_numpy()[::-1]})
+    return y
+
+
+@pytest.mark.parametrize("kind", ["periods", "times", "integers", "hours", "frame"])
+def test_forecasters_come_back(kind, tmp_path):
+    y = passengers(kind)
+    model = GRUForecaster(**SMALL, n_estimators=2).fit(y[:50], fh=[1, 2, 5])
+    loaded = again(model, tmp_path)
+    for each in (model, loaded):
+        each.update(y[50:55], update_params=False)
+    ours, theirs = model.predict(), loaded.predict()
+    assert_array_equal(ours, theirs)
+    assert ours.index.equals(theirs.index)
+    assert getattr(ours.index, "freq", None) == getattr(theirs.index, "freq", None)
+    assert_array_equal(
+        model.predict_interval(fh=[1, 9]), loaded.predict_interval(fh=[1, 9])
+    )
+    for each in (model, loaded):
+        each.update(y[55:], update_params=True)
+    assert_array_equal(model.predict(), loaded.predict())
+
+
+@pytest.mark.parametrize("cls", ["RNNForecaster", "LSTMForecaster", "GRUForecaster"])
+def test_forecasters_of_panels_come_back(cls, tmp_path):
+    y = _make_hierarchical((2, 2), 30, 30, random_state=0)
+    letters = pd.Categorical(["u", "v"] * (len(y) // 2))
+    X = pd.DataFrame({"number": np.arange(len(y)), "letter": letters}, index=y.index)
+    model = getattr(skrnn.forecasting, cls)(**SMALL, past_only=["number"])
+    model.fit(y, X=X)
+    loaded = again(model, tmp_path)
+    later = X[["letter"]].reset_index()
+    later.iloc[:, 2] += pd.Timedelta(30, "D")
+    later = later.set_index(X.index.names)
+    ours, theirs = (each.predict(fh=[1, 3], X=later) for each in (model, loaded))
+    pd.testing.assert_frame_equal(ours, theirs)
+
+
+def test_a_forecaster_that_remembers_its_data_comes_back(tmp_path):
+    model = GRUForecaster(**SMALL).set_config(remember_data=True)
+    y = load_airline()
+    model.fit(y, X=pd.DataFrame({"month": y.index.month}, y.index), fh=[1])
+    loaded = again(model, tmp_path)
+    pd.testing.assert_series_equal(loaded._y.squeeze(), model._y.squeeze())
+    pd.testing.assert_frame_equal(loaded._X, model._X)
+
+
+@pytest.mark.parametrize("way", ["file", "pickle"])
+def test_what_a_gpu_fitted_is_loaded_where_there_is_none(way, waves, tmp_path):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    X, y = waves
+    classifier = GRUClassifier(**SMALL).fit(X, y)
+    classifier.device = "cuda"
+    forecaster = GRUForecaster(**SMALL).fit(load_airline(), fh=[1, 2])
+    vars(forecaster._memory)["device"] = torch.device("cuda:0")
+    expected = classifier.predict_proba(X)
+    for model in (classifier, forecaster):
+        with pytest.warns(UserWarning, match="is loaded on the CPU"):
+            loaded = (
+                again(model, tmp_path)
+                if way == "file"
+                else pickle.loads(pickle.dumps(model))
+            )
+        if model is classifier:
+            assert_array_equal(loaded.predict_proba(X), expected)
+        else:
+            assert np.isfinite(loaded.predict()).all()
+
+
+def test_a_file_is_a_zip_of_json_and_safetensors(saved):
+    """Which other programs read; the weights are those of the network."""
+    model, path = saved
+    parts = parts_of(path)
+    arrays = safetensors.numpy.load(parts["model.safetensors"])
+    weights = model.module_.state_dict()
+    for name, weight in weights.items():
+        assert_array_equal(arrays[f"GRUClassifier.net_.weights.{name}"], weight)
+    config = json.loads(parts["config.json"])["estimator"]
+    assert config["class"] == "GRUClassifier"
+    assert config["state"]["hidden_size"] == 3
+    versions = json.loads(parts["manifest.json"])["versions"]
+    assert versions["skrnn"] == skrnn.__version__
+    assert versions["torch"].startswith("2.")
+
+
+def test_the_same_model_gives_the_same_file(saved, tmp_path):
+    model, path = saved
+    skrnn.save(model, tmp_path / "again.skrnn")
+    assert (tmp_path / "again.skrnn").read_bytes() == path.read_bytes()
+
+
+# --- what is refused -----------------------------------------------------------------
+
+
+def squared(outputs, targets):
+    return (outputs - targets) ** 2
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (PCA(), "estimator is a PCA, expected an estimator of skrnn"),
+        ("model", "estimator is a str"),
+        (GRURegressor(loss=squared), r"GRURegressor.loss is <function squared .*code"),
+        (GRURegressor(callbacks=[EpochScoring("r2")]), r"GRURegressor.callbacks.0 is"),
+        (Pipeline([("pca", PCA())]), r"Pipeline.steps.0.1 is PCA\(\)"),
+    ],
+)
+def test_what_no_file_can_hold_is_named(model, message, tmp_path):
+    with pytest.raises(TypeError, match=message):
+        skrnn.save(model, tmp_path / "model.skrnn")
+    assert not list(tmp_path.iterdir())
+
+
+def test_classes_made_from_ours_are_refused(tmp_path):
+    class GRUClassifier(skrnn.GRUClassifier):
+        pass
+
+    with pytest.raises(TypeError, match="estimator is a GRUClassifier, expected"):
+        skrnn.save(GRUClassifier(), tmp_path / "model.skrnn")
+
+
+def test_a_file_that_is_not_there_is_an_error_of_the_system(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        skrnn.load(tmp_path / "nothing.skrnn")
+    with pytest.raises(IsADirectoryError):
+        skrnn.load(tmp_path)
+    with pytest.raises(IsADirectoryError, match="is a folder"):
+        skrnn.save(GRURegressor(), tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"\x80\x04N.", os.urandom(5000)])
+def test_other_files_are_refused(content, tmp_path):
+    (tmp_path / "other").write_bytes(content)
+    with pytest.raises(ModelFileError, match=r"other cannot be loaded as a model"):
+        skrnn.load(tmp_path / "other")
+
+
+def test_files_that_were_cut_off_are_refused(saved, tmp_path):
+    whole = saved[1].read_bytes()
+    for length in [*range(0, len(whole), 997), len(whole) - 1]:
+        (tmp_path / "cut").write_bytes(whole[:length])
+        with pytest.raises(ModelFileError):
+            skrnn.load(tmp_path / "cut")
+
+
+@settings(
+    max_examples=300,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.data())
+def test_a_flipped_bit_is_found_or_changes_nothing(saved, waves, tmp_path, data):
+    model, path = saved
+    whole = bytearray(path.read_bytes())
+    place = data.draw(st.integers(0, len(whole) - 1), "place")
+    whole[place] ^= 1 << data.draw(st.integers(0, 7), "bit")
+    (tmp_path / "flipped").write_bytes(whole)
+    try:
+        loaded = skrnn.load(tmp_path / "flipped")
+    except ModelFileError:
+        return
+    assert_array_equal(loaded.predict_proba(waves[0]), model.predict_proba(waves[0]))
+    assert repr(loaded.get_params()) == repr(model.get_params())
+
+
+def rename(state, arrays, manifest):
+    state["class"] = "os.system"
+
+
+def add_attribute(state, arrays, manifest):
+    state["state"]["predict"] = "echo"
+
+
+def add_dunder(state, arrays, manifest):
+    state["state"]["__class__"] = "echo"
+
+
+def drop_parameter(state, arrays, manifest):
+    del state["state"]["hidden_size"]
+
+
+def enlarge(state, arrays, manifest):
+    net = dict(state["state"]["net_"]["items"])
+    dict_of(net["config"])["hidden_size"][1] = 10**9
+
+
+def deepen(state, arrays, manifest):
+    net = dict(state["state"]["net_"]["items"])
+    dict_of(net["config"])["num_layers"][1] = 10**12
+
+
+def reshape(state, arrays, manifest):
+    name = next(name for name in arrays if name.endswith("head.weight"))
+    arrays[name] = arrays[name].T.copy()
+
+
+def drop_array(state, arrays, manifest):
+    del arrays[next(iter(arrays))]
+
+
+def add_array(state, arrays, manifest):
+    arrays["more"] = np.zeros(3)
+
+
+def nest(state, arrays, manifest):
+    deep = []
+    for _ in range(900):
+        deep = [deep]
+    state["state"]["verbose"] = deep
+
+
+def unknown_kind(state, arrays, manifest):
+    state["state"]["verbose"] = {"is": "lambda", "code": "1"}
+
+
+def unknown_optimizer(state, arrays, manifest):
+    state["state"]["optimizer"] = {"is": "optimizer", "name": "lr_scheduler"}
+
+
+def unknown_generator(state, arrays, manifest):
+    inside = {"bit_generator": "seed"}
+    state["state"]["random_state"] = {"is": "Generator", "state": inside}
+
+
+def unknown_type(state, arrays, manifest):
+    state["state"]["classes_"]["dtype"] = "O"
+
+
+def newer(state, arrays, manifest):
+    manifest["format_version"] = 99
+    manifest["versions"]["skrnn"] = "7.0"
+
+
+def foreign(state, arrays, manifest):
+    manifest["format"] = "keras"
+
+
+def dict_of(described):
+    return {item[0]: item for item in described["items"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (rename, "it holds a 'os.system', which is none of"),
+        (add_attribute, r"GRUClassifier has wrong attributes: \['predict'\]"),
+        (add_dunder, "wrong attributes"),
+        (drop_parameter, r"wrong attributes: \['hidden_size'\]"),
+        (enlarge, "numbers are not the weights of a network with"),
+        (deepen, "numbers are not the weights of a network with"),
+        (reshape, "size mismatch for head.weight"),
+        (drop_array, "cannot be loaded"),
+        (add_array, r"nothing uses \['more'\]"),
+        (unknown_kind, "it holds a value of unknown kind 'lambda'"),
+        (unknown_optimizer, "it holds an optimizer 'lr_scheduler'"),
+        (unknown_generator, "it holds a 'seed'"),
+        (unknown_type, "it holds an array of 'O'"),
+        (newer, "format 99, written by skrnn 7.0, .* up to 1: upgrade skrnn"),
+        (foreign, "its manifest is not one of skrnn"),
+    ],
+)
+def test_files_made_to_deceive_are_refused(change, message, saved, tmp_path):
+    forge(tmp_path / "forged", saved[1], change)
+    with pytest.raises(ModelFileError, match=message):
+        skrnn.load(tmp_path / "forged")
+
+
+def test_a_forged_file_without_a_change_is_loaded(saved, tmp_path):
+    """So that the tests before fail for their own reason."""
+    forge(tmp_path / "forged", saved[1], lambda *parts: None)
+    assert skrnn.load(tmp_path / "forged").hidden_size == 3
+
+
+def test_weights_of_another_forecaster_are_refused(tmp_path):
+    model = GRUForecaster(**SMALL).fit(load_airline())
+    skrnn.save(model, tmp_path / "model")
+
+    def enlarge(state, arrays, manifest):
+        config = state["state"]["network_"]["state"]["config"]
+        dict_of(config)["hidden_size"][1] = 10**7
+
+    forge(tmp_path / "forged", tmp_path / "model", enlarge)
+    with pytest.raises(ModelFileError, match="are not the weights of a network with"):
+        skrnn.load(tmp_path / "forged")
+
+
+def test_compressed_parts_are_refused_before_they_are_read(saved, tmp_path):
+    parts = parts_of(saved[1]) | {"config.json": b" " * 10**8}
+    write_parts(tmp_path / "bomb", parts, zipfile.ZIP_DEFLATED)
+    with pytest.raises(ModelFileError, match=r"is compressed"):
+        skrnn.load(tmp_path / "bomb")
+
+
+def test_more_parts_than_there_should_be_are_refused(saved, tmp_path):
+    write_parts(tmp_path / "more", parts_of(saved[1]) | {"../../evil": b"x"})
+    with pytest.raises(ModelFileError, match=r"expected .*found \['\.\./\.\./evil'"):
+        skrnn.load(tmp_path / "more")
+
+
+def test_json_that_is_nested_without_end_is_refused(saved, tmp_path):
+    parts = parts_of(saved[1])
+    parts["manifest.json"] = b"[" * 50_000
+    write_parts(tmp_path / "nested", parts)
+    with pytest.raises(ModelFileError):
+        skrnn.load(tmp_path / "nested")
+
+
+# --- what stays whole ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS])
+def test_an_old_file_stays_if_a_new_one_cannot_be_written(
+    number, saved, tmp_path, monkeypatch
+):
+    path = tmp_path / "model.skrnn"
+    path.write_bytes(saved[1].read_bytes())
+
+    def fail(*args):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match=r"was not written .* stays") as caught:
+        skrnn.save(GRURegressor(), path)
+    assert caught.value.errno == number
+    assert path.read_bytes() == saved[1].read_bytes()
+    assert [each.name for each in tmp_path.iterdir()] == ["model.skrnn"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")
+def test_a_full_disk_is_named(saved, tmp_path, monkeypatch):
+    """Where the draft itself cannot be written."""
+    real = Path.open
+
+    def full(self, mode="r", *args, **kwargs):
+        return real(Path("/dev/full"), "wb") if mode == "xb" else real(self, mode)
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        skrnn.save(saved[0], tmp_path / "model.skrnn")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match="was not written"):
+        skrnn.save(GRURegressor(), tmp_path / "nowhere" / "model.skrnn")
+
+
+def test_a_new_file_can_be_read_by_whom_the_umask_lets(tmp_path):
+    before = os.umask(0o022)
+    try:
+        skrnn.save(GRURegressor(), tmp_path / "model.skrnn")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "model.skrnn").stat().st_mode) == 0o644
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "model.skrnn")
+    skrnn.save(GRURegressor(hidden_size=5), tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert skrnn.load(tmp_path / "model.skrnn").hidden_size == 5
+
+
+def save_for_ever(models, path):
+    while True:
+        for model in models:
+            skrnn.save(model, path)
+
+
+def test_a_kill_at_any_moment_leaves_a_whole_file(waves, tmp_path):
+    path = tmp_path / "model.skrnn"
+    models = [GRUClassifier(**{**SMALL, "hidden_size": n}).fit(*waves) for n in (3, 9)]
+    skrnn.save(models[0], path)
+    draw, sizes = random.Random(0), set()
+    for _ in range(50):
+        context = multiprocessing.get_context("fork")
+        process = context.Process(target=save_for_ever, args=(models, path))
+        process.start()
+        time.sleep(draw.uniform(0.005, 0.05))
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        sizes.add(skrnn.load(path).hidden_size)
+    assert sizes == {3, 9}
+
+
+# --- golden files --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.skrnn")), ids=lambda p: p.name)
+def test_files_of_every_format_are_loaded_by_every_later_version(path):
+    """They are never made anew; tests/golden/make.py made them."""
+    model = skrnn.load(path)
+    with np.load(io.BytesIO(path.with_suffix(".npz").read_bytes())) as known:
+        if hasattr(model, "predict_quantiles"):
+            got = model.predict_quantiles(fh=[1, 2, 12], alpha=[0.1, 0.9]).to_numpy()
+        else:
+            got = model.predict_proba(list(known["X"]))
+        np.testing.assert_allclose(got, known["expected"], rtol=1e-3, atol=1e-4)
+
+
+def test_there_is_a_golden_file_for_each_kind_of_estimator():
+    assert len(list(GOLDEN.glob("format1_*.skrnn"))) == 3
