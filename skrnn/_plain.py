@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ModelFileError", "Reader", "Writer"]
+from skrnn._files import ModelFileError
+
+__all__ = ["Reader", "Writer", "name_of"]
 
 CELLS = ("RNN", "LSTM", "GRU")
 CLASSES = {  # the only ones that are made from a file
@@ -42,10 +44,6 @@ CLASSES = {  # the only ones that are made from a file
 }
 GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 TIMES = "datetime64", "timedelta64"
-
-
-class ModelFileError(ValueError):
-    """A file is no whole and unchanged model of this package."""
 
 
 def class_of(name: str) -> Any:

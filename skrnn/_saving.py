@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import platform
-import zipfile
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from skrnn._files import replace_file
-from skrnn._plain import ModelFileError, Reader, Writer, name_of
+from skrnn._files import Arrays, ModelFileError, read_archive, write_archive
+from skrnn._plain import Reader, Writer, name_of
 
 __all__ = ["ModelFileError", "load", "save"]
 
-FORMAT = 1
-LIBRARIES = ("skrnn", "torch", "numpy", "scikit-learn", "sktime", "pandas")
-MANIFEST, CONFIG, MODEL = "manifest.json", "config.json", "model.safetensors"
-LARGEST = {MANIFEST: 2**16, CONFIG: 2**28, MODEL: 2**42}  # bytes
+KIND, FORMAT = "skrnn model", 1
 
 
 def save(estimator: Any, path: Any) -> None:
@@ -69,7 +57,6 @@ def save(estimator: Any, path: Any) -> None:
     >>> float(abs(loaded.predict_proba(X) - model.predict_proba(X)).max())
     0.0
     """
-    tensors = tensor_files()
     name = name_of(estimator)
     if name is None or not hasattr(estimator, "get_params"):
         raise TypeError(
@@ -79,25 +66,7 @@ def save(estimator: Any, path: Any) -> None:
         )
     writer = Writer()
     described = writer.describe(estimator, type(estimator).__name__)
-    config = json.dumps({"estimator": described}, allow_nan=False, indent=1).encode()
-    parts = {CONFIG: config, MODEL: tensors.save(writer.arrays)}
-    manifest = {
-        "format": "skrnn",
-        "format_version": FORMAT,
-        "versions": {"python": platform.python_version(), **versions()},
-        "files": {
-            name: {"size": len(part), "sha256": hashlib.sha256(part).hexdigest()}
-            for name, part in parts.items()
-        },
-    }
-    parts[MANIFEST] = json.dumps(manifest, indent=1).encode()
-
-    def write(file: IO[bytes]) -> None:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            for name, part in parts.items():
-                archive.writestr(zipfile.ZipInfo(name), part)
-
-    replace_file(path, write)
+    write_archive(path, KIND, FORMAT, {"estimator": described}, writer.arrays)
 
 
 def load(path: Any) -> Any:
@@ -140,93 +109,24 @@ def load(path: Any) -> Any:
     ...     skrnn.load(f"{folder}/gru.skrnn").hidden_size
     7
     """
-    tensors = tensor_files()
-    place = Path(path)
     try:
-        with place.open("rb") as file:
-            parts = read_parts(file)
-        arrays = tensors.load(parts[MODEL])
-        return make(parts[CONFIG], arrays)
-    except OSError:
+        return make(*read_archive(path, KIND, FORMAT))
+    except (OSError, ImportError):
         raise
     except MemoryError as error:
-        raise MemoryError(f"{place} holds a model too large for the memory.") from error
+        raise MemoryError(f"{path} holds a model too large for the memory.") from error
     except Exception as error:  # a damaged file may fail anywhere
         raise ModelFileError(
-            f"{place} cannot be loaded as a model of skrnn: {error}"
+            f"{path} cannot be loaded as a model of skrnn: {error}"
         ) from error
 
 
-def read_parts(file: IO[bytes]) -> dict[str, bytes]:
-    """Read the parts of a file, whole and unchanged, or raise."""
-    with zipfile.ZipFile(file) as archive:
-        members = archive.infolist()
-        if sorted(each.filename for each in members) != sorted(LARGEST):
-            raise ModelFileError(
-                f"expected {sorted(LARGEST)} in it, found "
-                f"{sorted(each.filename for each in members)[:5]}."
-            )
-        for each in members:
-            stored = each.compress_type == zipfile.ZIP_STORED
-            if not stored or each.file_size != each.compress_size:
-                raise ModelFileError(f"{each.filename} is compressed.")
-            if each.file_size > LARGEST[each.filename]:
-                raise ModelFileError(f"{each.filename} has {each.file_size} bytes.")
-        manifest = json.loads(archive.read(MANIFEST))
-        check_format(manifest)
-        parts = {}
-        for name in (CONFIG, MODEL):
-            parts[name] = archive.read(name)
-            expected = manifest["files"][name]
-            found = hashlib.sha256(parts[name]).hexdigest()
-            if (len(parts[name]), found) != (expected["size"], expected["sha256"]):
-                raise ModelFileError(f"{name} was changed: its checksum is another.")
-    return parts
-
-
-def check_format(manifest: Any) -> None:
-    """Refuse files of something else, and of versions to come."""
-    if not isinstance(manifest, dict) or manifest.get("format") != "skrnn":
-        raise ModelFileError("its manifest is not one of skrnn.")
-    number = manifest["format_version"]
-    if not isinstance(number, int) or number < 1:
-        raise ModelFileError(f"its format_version is {number!r}.")
-    if number > FORMAT:
-        by = manifest["versions"].get("skrnn")
-        raise ModelFileError(
-            f"it has format {number}, written by skrnn {by}, and this version reads "
-            f"formats up to {FORMAT}: upgrade skrnn."
-        )
-
-
-def make(config: bytes, arrays: dict[str, NDArray[np.generic]]) -> Any:
+def make(tree: Any, arrays: Arrays) -> Any:
     """Make the estimator."""
     reader = Reader(arrays)
-    estimator = reader.make(json.loads(config)["estimator"])
+    estimator = reader.make(tree["estimator"])
     if not hasattr(estimator, "get_params"):
         raise ModelFileError("it holds no estimator.")
     if reader.used != set(arrays):
         raise ModelFileError(f"nothing uses {sorted(set(arrays) - reader.used)[:5]}.")
     return estimator
-
-
-def versions() -> dict[str, str | None]:
-    """Versions of the libraries that are installed."""
-    found: dict[str, str | None] = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return found
-
-
-def tensor_files() -> Any:
-    """Load safetensors, which is an extra."""
-    try:
-        import safetensors.numpy
-    except ImportError as error:
-        raise ImportError(
-            "Model files need safetensors: pip install safetensors."
-        ) from error
-    return safetensors.numpy

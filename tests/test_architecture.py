@@ -22,8 +22,11 @@ LAYERS = [  # a file may import only from lines above its own
         "_devices",
         "_optimizers",
         "_statistics",
+        "_files",
+        "_tables",
     },
-    {"_settings", "_stem"},
+    {"_settings", "_stem", "_plain"},
+    {"_checkpoints"},
     {"_frames", "_missing", "_training_set", "_modules", "datasets"},
     {"_running", "_streaming"},
     {"_inputs", "_preparing", "_windows", "_batches", "_labels", "_checks_data"},
@@ -44,14 +47,13 @@ LAYERS = [  # a file may import only from lines above its own
     {"panel._base"},
     {"panel._classifiers", "panel._regressors"},
     {"panel.__init__"},
-    {"_files", "_tables"},
-    {"_plain"},
     {"_saving"},
     {"__init__"},
 ]
 DOORS = {  # the files that may import an outside library
     "torch": {
         "_batches",
+        "_checkpoints",
         "_checks",
         "_devices",
         "_layers",
@@ -88,7 +90,7 @@ DOORS = {  # the files that may import an outside library
         "panel._classifiers",
         "panel._regressors",
     },
-    "safetensors": {"_saving"},
+    "safetensors": {"_files"},
     "skpro": {"forecasting._base"},
     "matplotlib": set(),
 }

@@ -474,7 +474,7 @@ def dict_of(described):
         (unknown_generator, "it holds a 'seed'"),
         (unknown_type, "it holds an array of 'O'"),
         (newer, "format 99, written by skrnn 7.0, .* up to 1: upgrade skrnn"),
-        (foreign, "its manifest is not one of skrnn"),
+        (foreign, "its manifest is not one of a skrnn model"),
     ],
 )
 def test_files_made_to_deceive_are_refused(change, message, saved, tmp_path):
