@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from skrnn._callbacks import fresh_callbacks
 from skrnn._missing import mask_step
 from skrnn._params import CONSTRAINTS, check_details, spawn_seeds
-from skrnn._preparing import Preparation, input_scale, usual_values
+from skrnn._preparing import Preparation, input_scale, n_blocks, usual_values
 from skrnn._sequences import Sequences
 from skrnn._training_set import (
     Selection,
@@ -48,7 +48,6 @@ if TYPE_CHECKING:  # torch is loaded by the first fit
 
 __all__ = ["BaseRecurrent"]
 
-BLOCKS_FROM = [16, 96]  # median numbers of steps, from which a stem has one more
 NOTES_OF_SKORCH = {"train_loss_best", "valid_loss_best"}
 NOTES_OF_SKORCH |= {"train_batch_count", "valid_batch_count"}
 
@@ -65,6 +64,7 @@ class BaseRecurrent(
 
     _cell: ClassVar[str]
     callbacks: Any
+    checkpoint: Any
     bidirectional: bool
     device: str
     dtype: str
@@ -214,7 +214,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
     @property
     def history_(self) -> list[dict[str, Any]]:
         """One dict per epoch: ``epoch``, ``train_loss``, ``valid_loss``, ``dur``."""
-        from skrnn._training import plain_epoch
+        from skrnn._checkpoints import plain_epoch
 
         return [
             {k: v for k, v in plain_epoch(e).items() if k not in NOTES_OF_SKORCH}
@@ -300,6 +300,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         self, X: Any, y: Any, sample_weight: Any, classes: Any = None
     ) -> None:
         self._check_params()
+        self.checkpoint = None  # of this draft only: an epoch is done or not
         again = hasattr(self, "net_")
         data = self._read_training_set(X, y, sample_weight, not again, classes)
         self._train(data, None, again, max_epochs=1, lr_schedule="constant")
@@ -449,15 +450,6 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         fill = vars(self).get("fill_values_")
         return Preparation(self.input_scale_ == "sequence", fill, self._dtype_of_net())
 
-    def _n_blocks(self, lengths: NDArray[np.int64], old: Net | None) -> int:
-        """How many blocks the stem has; a fitted network keeps what it has."""
-        if self.stem != "auto":
-            return int(self.stem)
-        if old is not None:
-            return int(old.sequence_module.config["stem"])
-        usual = np.median(lengths) if self.bidirectional else 0
-        return int(np.searchsorted(BLOCKS_FROM, usual, side="right"))
-
     def _module_config(self, data: TrainingSet, old: Net | None) -> dict[str, Any]:
         return {
             "cell": self._cell,
@@ -471,7 +463,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             "dtype": self.dtype,
             "engine": self.engine,
             "scale_inputs": self.input_scale_ is not None,
-            "stem": self._n_blocks(data.sequences.lengths, old),
+            "stem": n_blocks(self, data.sequences.lengths, old),
         }
 
     def _settings(self, max_epochs: int, lr_schedule: str) -> Settings:
@@ -492,6 +484,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             callbacks=self.callbacks,
             net_params=self.net_params,
             kind=self._target_kind(),
+            checkpoint=self.checkpoint,
         )
 
     def _fitted(self) -> Self:
@@ -558,7 +551,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         """Give the fitted network as numbers, names and numpy arrays."""
         state: dict[str, Any] = dict(super().__getstate__())
         if "net_" in state:
-            from skrnn._training import dump_net
+            from skrnn._dumping import dump_net
 
             state["net_"] = dump_net(state["net_"])
             # a callback may hold tensors of the fit, which is over
@@ -570,7 +563,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         super().__setstate__(state)
         if "net_" not in state:
             return
-        from skrnn._training import load_net
+        from skrnn._dumping import load_net
 
         try:
             settings = self._settings(1, "constant")

@@ -27,9 +27,15 @@ class Dataset(Protocol):
     """
 
     def iterator(
-        self, batch_size: int, generator: np.random.Generator | None = None
+        self,
+        batch_size: int,
+        generator: np.random.Generator | None = None,
+        n_epochs: int = 0,
     ) -> Any:
-        """Make what gives the batches of one epoch; shuffled with a generator."""
+        """Make what gives the batches of one epoch; shuffled with a generator.
+
+        ``n_epochs`` have been before.
+        """
 
 
 class StepDataset(torch.utils.data.Dataset[Any]):
@@ -70,7 +76,10 @@ class StepDataset(torch.utils.data.Dataset[Any]):
         return len(self.lengths)
 
     def iterator(
-        self, batch_size: int, generator: np.random.Generator | None = None
+        self,
+        batch_size: int,
+        generator: np.random.Generator | None = None,
+        n_epochs: int = 0,
     ) -> BatchIterator:
         """Make what gives the batches of one epoch."""
         return BatchIterator(self, batch_size, generator)

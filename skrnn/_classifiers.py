@@ -67,6 +67,7 @@ class BaseRecurrentClassifier(ClassifierMixin, BaseRecurrent):
         engine: str = "auto",
         callbacks: Any = None,
         net_params: dict[str, Any] | None = None,
+        checkpoint: Any = None,
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
@@ -98,6 +99,7 @@ class BaseRecurrentClassifier(ClassifierMixin, BaseRecurrent):
         self.engine = engine
         self.callbacks = callbacks
         self.net_params = net_params
+        self.checkpoint = checkpoint
         self.random_state = random_state
         self.verbose = verbose
 
@@ -504,6 +506,11 @@ class RNNClassifier(BaseRecurrentClassifier):
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
+    checkpoint : str, path or None, default=None
+        A file that ``fit`` writes its state to, about once a second, and removes at the
+        end. If it is there already, of a fit with the same data and parameters that was
+        killed, ``fit`` goes on from it and gives what it would have given, to the bit.
+        Needs a ``random_state``, and safetensors; ``callbacks`` begin anew.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, dropout and shuffling. None draws one from numpy's
         global generator.
@@ -670,6 +677,11 @@ class LSTMClassifier(BaseRecurrentClassifier):
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
+    checkpoint : str, path or None, default=None
+        A file that ``fit`` writes its state to, about once a second, and removes at the
+        end. If it is there already, of a fit with the same data and parameters that was
+        killed, ``fit`` goes on from it and gives what it would have given, to the bit.
+        Needs a ``random_state``, and safetensors; ``callbacks`` begin anew.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, dropout and shuffling. None draws one from numpy's
         global generator.
@@ -848,6 +860,11 @@ class GRUClassifier(BaseRecurrentClassifier):
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
+    checkpoint : str, path or None, default=None
+        A file that ``fit`` writes its state to, about once a second, and removes at the
+        end. If it is there already, of a fit with the same data and parameters that was
+        killed, ``fit`` goes on from it and gives what it would have given, to the bit.
+        Needs a ``random_state``, and safetensors; ``callbacks`` begin anew.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, dropout and shuffling. None draws one from numpy's
         global generator.

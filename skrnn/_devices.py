@@ -54,7 +54,7 @@ def device_or_cpu(device: str) -> torch.device:
     try:
         return resolve_device(device)
     except ValueError as error:
-        warnings.warn(f"The network is loaded on the CPU: {error}", stacklevel=2)
+        warnings.warn(f"The network runs on the CPU: {error}", stacklevel=3)
         return torch.device("cpu")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from numbers import Integral, Real
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,13 @@ from numpy.random import Generator, RandomState
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-__all__ = ["CONSTRAINTS", "check_details", "check_skorch_params", "spawn_seeds"]
+__all__ = [
+    "CONSTRAINTS",
+    "check_checkpoint",
+    "check_details",
+    "check_skorch_params",
+    "spawn_seeds",
+]
 
 _COUNT = Interval(Integral, 1, None, closed="left")
 _POSITIVE = Interval(Real, 0.0, None, closed="neither")
@@ -45,6 +52,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "engine": [StrOptions({"auto", "torch", "native"})],
     "callbacks": [list, tuple, None],
     "net_params": [dict, None],
+    "checkpoint": [str, PathLike, None],
     "random_state": ["random_state", Generator],
     "verbose": ["verbose"],
 }
@@ -86,6 +94,16 @@ def check_details(estimator: Any) -> None:
             "LSTM or a GRU, or init='orthogonal'."
         )
     check_skorch_params(estimator.net_params, estimator.callbacks)
+    check_checkpoint(estimator.checkpoint, estimator.random_state)
+
+
+def check_checkpoint(checkpoint: Any, random_state: Any) -> None:
+    """Refuse a fit that could not be run a second time."""
+    if checkpoint is not None and random_state is None:
+        raise ValueError(
+            f"checkpoint={checkpoint!r} needs a random_state: without one, a second "
+            "run is another fit, and cannot go on with the first."
+        )
 
 
 def spawn_seeds(random_state: Any, n_seeds: int, stage: int = 0) -> list[int]:

@@ -6,8 +6,9 @@ code of the file: values become attributes of objects of known classes.
 
 from __future__ import annotations
 
+import inspect
 import math
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from importlib import import_module
 from typing import Any
 
@@ -266,7 +267,7 @@ class Reader:
         if issubclass(cls, tuple):
             return cls(**state)
         made = cls.__new__(cls)
-        check_names(cls, state)
+        state = complete(cls, state)
         setter = getattr(made, "__setstate__", vars(made).update)
         setter(state)
         if hasattr(made, "check"):
@@ -274,16 +275,24 @@ class Reader:
         return made
 
 
-def check_names(cls: Any, state: dict[str, Any]) -> None:
-    """Refuse attributes that a class does not have, or that would hide its methods."""
+def complete(cls: Any, state: dict[str, Any]) -> dict[str, Any]:
+    """Give what is newer than a file its default; refuse attributes that are wrong.
+
+    Those are names that a class needs and does not get, that it does not have, or that
+    would hide its methods.
+    """
     if is_dataclass(cls):
-        wrong = {each.name for each in fields(cls)} ^ set(state)
+        known = {each.name: each.default for each in fields(cls)}
+        wrong = {name for name in state if name not in known}
     else:
+        parameters = inspect.signature(cls).parameters.values()
+        known = {each.name: each.default for each in parameters}
         wrong = {name for name in state if callable(getattr(cls, name, None))}
-        if hasattr(cls, "_get_param_names"):
-            wrong |= set(cls._get_param_names()) - set(state)
-        elif hasattr(cls, "get_param_names"):
-            wrong |= set(cls.get_param_names()) - set(state)
-    wrong |= {name for name in state if name.startswith("__")}
+        wrong |= {name for name in state if name.startswith("__")}
+        known = known if hasattr(cls, "get_params") else {}
+    state = {**known, **state}
+    wrong |= {name for name, value in state.items() if value is MISSING}
+    wrong |= {name for name, value in state.items() if value is inspect.Parameter.empty}
     if wrong:
         raise ModelFileError(f"{cls.__name__} has wrong attributes: {sorted(wrong)}.")
+    return state

@@ -14,9 +14,10 @@ from skrnn._sequences import Sequences
 from skrnn._statistics import at_each_step, statistics
 from skrnn._training_set import Selection
 
-__all__ = ["Preparation", "input_scale", "to_own_scale", "usual_values"]
+__all__ = ["Preparation", "input_scale", "n_blocks", "to_own_scale", "usual_values"]
 
 FAR_APART = 1000.0  # times, from which on small sequences are lost beside large ones
+BLOCKS_FROM = [16, 96]  # median numbers of steps, from which a stem has one more
 ENOUGH = 10  # sequences, of which no more than one in ten may be odd
 
 
@@ -81,6 +82,16 @@ def input_scale(wanted: Any, looks_ahead: bool, sequences: Selection) -> Any:
         return wanted
     own = looks_ahead and differ_in_size(sequences.blocks())
     return "sequence" if own else "feature"
+
+
+def n_blocks(estimator: Any, lengths: NDArray[np.int64], old: Any) -> int:
+    """How many blocks the stem has; a fitted network keeps what it has."""
+    if estimator.stem != "auto":
+        return int(estimator.stem)
+    if old is not None:
+        return int(old.sequence_module.config["stem"])
+    usual = np.median(lengths) if estimator.bidirectional else 0
+    return int(np.searchsorted(BLOCKS_FROM, usual, side="right"))
 
 
 def usual_values(sequences: Selection, prepare: Preparation) -> NDArray[np.float64]:

@@ -63,6 +63,7 @@ class BaseRecurrentRegressor(MultiOutputMixin, RegressorMixin, BaseRecurrent):
         engine: str = "auto",
         callbacks: Any = None,
         net_params: dict[str, Any] | None = None,
+        checkpoint: Any = None,
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
@@ -93,6 +94,7 @@ class BaseRecurrentRegressor(MultiOutputMixin, RegressorMixin, BaseRecurrent):
         self.engine = engine
         self.callbacks = callbacks
         self.net_params = net_params
+        self.checkpoint = checkpoint
         self.random_state = random_state
         self.verbose = verbose
 
@@ -329,6 +331,11 @@ class RNNRegressor(BaseRecurrentRegressor):
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
+    checkpoint : str, path or None, default=None
+        A file that ``fit`` writes its state to, about once a second, and removes at the
+        end. If it is there already, of a fit with the same data and parameters that was
+        killed, ``fit`` goes on from it and gives what it would have given, to the bit.
+        Needs a ``random_state``, and safetensors; ``callbacks`` begin anew.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, dropout and shuffling. None draws one from numpy's
         global generator.
@@ -497,6 +504,11 @@ class LSTMRegressor(BaseRecurrentRegressor):
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
+    checkpoint : str, path or None, default=None
+        A file that ``fit`` writes its state to, about once a second, and removes at the
+        end. If it is there already, of a fit with the same data and parameters that was
+        killed, ``fit`` goes on from it and gives what it would have given, to the bit.
+        Needs a ``random_state``, and safetensors; ``callbacks`` begin anew.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, dropout and shuffling. None draws one from numpy's
         global generator.
@@ -677,6 +689,11 @@ class GRURegressor(BaseRecurrentRegressor):
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
+    checkpoint : str, path or None, default=None
+        A file that ``fit`` writes its state to, about once a second, and removes at the
+        end. If it is there already, of a fit with the same data and parameters that was
+        killed, ``fit`` goes on from it and gives what it would have given, to the bit.
+        Needs a ``random_state``, and safetensors; ``callbacks`` begin anew.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, dropout and shuffling. None draws one from numpy's
         global generator.

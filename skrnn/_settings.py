@@ -32,6 +32,7 @@ class Settings:
     kind: Kind = "numbers"  # what the targets are
     patience: int | None = None  # epochs; None never stops early
     seeds: list[int] = field(default_factory=list)  # weights, dropout, shuffling
+    checkpoint: Any = None  # a path, or what was opened there
 
 
 class StopTraining(Exception):  # no error: early stopping is done

@@ -1,4 +1,4 @@
-"""Train a module: loop, guard, plain state. The only skorch file."""
+"""Train a module: loop and guard. The only skorch file."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import math
 import re
 import sys
 import warnings
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import Any, cast
 
 import numpy as np
@@ -30,11 +31,16 @@ from skorch.utils import TeeGenerator
 from torch import Tensor, nn
 
 from skrnn._batches import Dataset, check_batch, to_dataset
-from skrnn._devices import plain_torch
+from skrnn._checkpoints import (
+    Checkpoint,
+    dump_training,
+    load_training,
+    open_checkpoint,
+    set_moments,
+)
 from skrnn._losses import make_loss
 from skrnn._modules import (
     SequenceModule,
-    check_weights,
     copy_weights,
     set_generator,
     weights_are_finite,
@@ -50,27 +56,29 @@ from skrnn._settings import (
 )
 from skrnn._training_set import TrainingSet
 
-__all__ = ["Net", "dump_net", "fit_module", "load_net", "plain_epoch"]
+__all__ = ["Net", "fit_module", "make_net"]
 
 NONLINEARITIES = {
     "numbers": None,
     "classes": partial(torch.softmax, dim=1),
     "labels": torch.sigmoid,
 }
-USABLE: dict[str, Any] = {"loss": "squared_error", "lr": 1e-3, "weight_decay": 0.0}
-USABLE |= {"batch_size": 1, "verbose": 0, "net_params": None}
 
 
 class Net(NeuralNet):
     """skorch's loop over our batches, with weights in the loss."""
 
     shuffler: np.random.Generator | None = None
+    dropout_generator: torch.Generator | None = None
+    n_epochs: int = 0  # of this training
     kind: Kind = "numbers"
     guard: FiniteGuard | None = None
 
     def get_iterator(self, dataset: Dataset, training: bool = False) -> Any:
         """Slice whole batches; no DataLoader."""
-        return dataset.iterator(self.batch_size, self.shuffler if training else None)
+        if not training:
+            return dataset.iterator(self.batch_size)
+        return dataset.iterator(self.batch_size, self.shuffler, self.n_epochs)
 
     def infer(self, x: dict[str, Tensor], **fit_params: Any) -> Any:
         """Run the module on what lies on its device; weights are for the loss."""
@@ -245,22 +253,29 @@ def fit_module(
     guard = FiniteGuard()
     net = make_net(module, settings, n_batches * settings.max_epochs, guard)
     net.shuffler, net.guard = shuffler, guard
+    net.dropout_generator = torch.Generator(device).manual_seed(dropout_seed)
+    keeper = make_keeper(module, (train, validation), settings)
+    if keeper is not None:
+        net.callbacks_.append(("checkpoint", keeper))
     if old is not None:
         net.history = History(old.history)
         kind, moments = type(old.optimizer_), old.optimizer_.state_dict()["state"]
         set_moments(net, kind.__name__, copy.deepcopy(moments))
-    set_generator(module, torch.Generator(device).manual_seed(dropout_seed))
+    set_generator(module, net.dropout_generator)
     net.train_split = (lambda train_set: (train_set, valid_set)) if valid_set else None
     net.notify("on_train_begin", X=train_set, y=None)
+    n_left = settings.max_epochs if keeper is None else keeper.go_on(net)
     try:
         with suppress(StopTraining), reused_memory():
-            net.fit_loop(train_set)
+            net.fit_loop(train_set, epochs=n_left)
         if not weights_are_finite(module):
             raise NonFiniteError
     except NonFiniteError:
         restore_good_weights(net, guard, settings)
     net.notify("on_train_end", X=train_set, y=None)
     warn_if_diverged(net, guard, settings)
+    if keeper is not None:
+        keeper.end(net, last=keeper.checkpoint is not settings.checkpoint)
     set_generator(module, None)
     module.eval()
     net.train_split = None
@@ -375,6 +390,49 @@ class Schedule(Callback):
             self.update += 1
 
 
+class Keeper(Callback):
+    """Keep how far a training has come, so that it can go on after a kill."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+
+    def go_on(self, net: Net) -> int:
+        """Bring a net to where this training was; how many epochs are left."""
+        state = self.checkpoint.begin()
+        if state is None:
+            self.checkpoint.keep(dump_training(net, ended=False))
+            return int(net.max_epochs)
+        load_training(net, state)
+        return 0 if state["ended"] else int(net.max_epochs) - net.n_epochs
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Keep the state between two epochs."""
+        net.n_epochs += 1
+        if self.checkpoint.is_due():
+            self.checkpoint.keep(dump_training(net, ended=False))
+
+    def end(self, net: Net, last: bool) -> None:
+        """Keep the result for the trainings that follow, if there are any."""
+        if last:
+            self.checkpoint.remove()
+        else:
+            self.checkpoint.keep(dump_training(net, ended=True))
+
+
+def make_keeper(
+    module: SequenceModule, data: Iterable[Any], settings: Settings
+) -> Keeper | None:
+    """Open the checkpoint, unless a fit of several trainings has done that."""
+    checkpoint = settings.checkpoint
+    if checkpoint is None:
+        return None
+    if not isinstance(checkpoint, Checkpoint):
+        weights = copy_weights(module)
+        arrays = chain.from_iterable(each.arrays() for each in data if each is not None)
+        checkpoint = open_checkpoint(settings, module.config, weights, arrays)
+    return Keeper(checkpoint)
+
+
 def restore_good_weights(net: Net, guard: FiniteGuard, settings: Settings) -> None:
     """Go back to the last epoch that ended well, or fail if there is none."""
     epoch = len(net.history)
@@ -410,68 +468,3 @@ def warn_if_diverged(net: Net, guard: FiniteGuard, settings: Settings) -> None:
             ConvergenceWarning,
             stacklevel=6,
         )
-
-
-def dump_net(net: Net) -> dict[str, Any]:
-    """Describe a fitted net by numbers, strings and numpy arrays."""
-    module = net.sequence_module
-    config = {**module.config, "dtype": str(module.config["dtype"]).split(".")[1]}
-    optimizer = net.optimizer_.state_dict()
-    moments = {
-        int(index): {name: as_plain(value) for name, value in state.items()}
-        for index, state in optimizer["state"].items()
-    }
-    return {
-        "config": config,
-        "weights": {n: w.cpu().numpy() for n, w in module.state_dict().items()},
-        "optimizer": type(net.optimizer_).__name__,
-        "moments": moments,
-        "history": [plain_epoch(epoch) for epoch in net.history],
-    }
-
-
-def as_plain(value: Any) -> Any:
-    """Make a tensor an array, a number of numpy one of Python."""
-    if isinstance(value, Tensor):
-        return value.cpu().numpy()
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def plain_epoch(epoch: dict[str, Any]) -> dict[str, Any]:
-    """Take one epoch of a history without its batches."""
-    return {k: as_plain(v) for k, v in epoch.items() if k != "batches"}
-
-
-def load_net(state: dict[str, Any], settings: Settings) -> Net:
-    """Make the net that ``dump_net`` described."""
-    config = state["config"]
-    check_weights(config, state["weights"])
-    with plain_torch(settings.device):
-        module = SequenceModule(**{**config, "dtype": getattr(torch, config["dtype"])})
-        weights = {n: torch.from_numpy(w.copy()) for n, w in state["weights"].items()}
-        module.to_empty(device=settings.device)
-        module.load_state_dict(weights)
-        module.eval()
-        try:
-            net = make_net(module, settings, n_updates=1)
-        except Exception:  # set after the fit: the next one says what is wrong
-            kind = getattr(torch.optim, state["optimizer"], torch.optim.AdamW)
-            usable = replace(settings, **USABLE, optimizer=kind)
-            net = make_net(module, usable, n_updates=1)
-        moments = {
-            index: {
-                name: torch.from_numpy(v.copy()) if isinstance(v, np.ndarray) else v
-                for name, v in values.items()
-            }
-            for index, values in state["moments"].items()
-        }
-        set_moments(net, state["optimizer"], moments)
-    net.history = History({**epoch, "batches": []} for epoch in state["history"])
-    return net
-
-
-def set_moments(net: Net, kind: str, moments: dict[int, dict[str, Any]]) -> None:
-    """Give an optimiser of the same kind its state, but leave it its settings."""
-    if moments and type(net.optimizer_).__name__ == kind:
-        groups = net.optimizer_.state_dict()["param_groups"]
-        net.optimizer_.load_state_dict({"state": moments, "param_groups": groups})

@@ -91,6 +91,11 @@ class TrainingSet(NamedTuple):
         """Pick sequences by index or mask."""
         return TrainingSet(self.sequences[key], self.targets[key], self.weights[key])
 
+    def arrays(self) -> Iterator[NDArray[Any]]:
+        """Give all that is trained on, few steps at a time."""
+        yield from (block.values for block in Selection.of(self.sequences).blocks())
+        yield from (self.sequences.lengths, self.targets, self.weights)
+
 
 def feature_statistics(
     data: TrainingSet, n_features: int

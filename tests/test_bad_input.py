@@ -67,7 +67,7 @@ from skrnn import (
     make_windows,
 )
 from skrnn._devices import one_thread
-from skrnn._training import dump_net
+from skrnn._dumping import dump_net
 
 N, N_STEPS, N_FEATURES = 20, 5, 2
 REGRESSORS = [RNNRegressor, LSTMRegressor, GRURegressor]

@@ -272,7 +272,7 @@ def test_what_a_gpu_fitted_is_loaded_where_there_is_none(way, waves, tmp_path):
     vars(forecaster._memory)["device"] = torch.device("cuda:0")
     expected = classifier.predict_proba(X)
     for model in (classifier, forecaster):
-        with pytest.warns(UserWarning, match="is loaded on the CPU"):
+        with pytest.warns(UserWarning, match="on the CPU: device"):
             loaded = (
                 again(model, tmp_path)
                 if way == "file"
@@ -393,8 +393,8 @@ def add_dunder(state, arrays, manifest):
     state["state"]["__class__"] = "echo"
 
 
-def drop_parameter(state, arrays, manifest):
-    del state["state"]["hidden_size"]
+def drop_steps(state, arrays, manifest):
+    state["class"] = "Pipeline"
 
 
 def enlarge(state, arrays, manifest):
@@ -463,7 +463,7 @@ def dict_of(described):
         (rename, "it holds a 'os.system', which is none of"),
         (add_attribute, r"GRUClassifier has wrong attributes: \['predict'\]"),
         (add_dunder, "wrong attributes"),
-        (drop_parameter, r"wrong attributes: \['hidden_size'\]"),
+        (drop_steps, r"Pipeline has wrong attributes: \['steps'\]"),
         (enlarge, "numbers are not the weights of a network with"),
         (deepen, "numbers are not the weights of a network with"),
         (reshape, "size mismatch for head.weight"),
@@ -481,6 +481,14 @@ def test_files_made_to_deceive_are_refused(change, message, saved, tmp_path):
     forge(tmp_path / "forged", saved[1], change)
     with pytest.raises(ModelFileError, match=message):
         skrnn.load(tmp_path / "forged")
+
+
+def test_a_parameter_that_is_newer_than_a_file_has_its_default(saved, tmp_path):
+    def forget(state, arrays, manifest):
+        del state["state"]["weight_decay"]
+
+    forge(tmp_path / "old", saved[1], forget)
+    assert skrnn.load(tmp_path / "old").weight_decay == 0.01
 
 
 def test_a_forged_file_without_a_change_is_loaded(saved, tmp_path):

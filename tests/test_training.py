@@ -30,12 +30,13 @@ from skrnn import (
 )
 from skrnn._batches import BatchIterator, StepDataset
 from skrnn._devices import one_thread
+from skrnn._dumping import dump_net, load_net
 from skrnn._losses import LOSSES, make_loss
 from skrnn._modules import SequenceModule, make_module
 from skrnn._optimizers import OPTIMIZERS, cosine, one_cycle, optimizer_params
 from skrnn._running import blocks_of_rows, round_lengths, run_module
 from skrnn._settings import Settings
-from skrnn._training import dump_net, fit_module, load_net
+from skrnn._training import fit_module
 from skrnn._training_set import Selection, TrainingSet, merge_identical
 
 CPU = torch.device("cpu")

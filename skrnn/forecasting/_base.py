@@ -21,7 +21,12 @@ from sklearn.utils._param_validation import (
 from sktime.forecasting.base import BaseForecaster
 
 from skrnn._callbacks import fresh_callbacks
-from skrnn._params import CONSTRAINTS, check_skorch_params, spawn_seeds
+from skrnn._params import (
+    CONSTRAINTS,
+    check_checkpoint,
+    check_skorch_params,
+    spawn_seeds,
+)
 from skrnn.forecasting._exogenous import Exogenous, check_calendar, frames_of
 from skrnn.forecasting._guard import all_or_nothing
 from skrnn.forecasting._levels import n_candidates
@@ -46,7 +51,7 @@ COUNTS = {"negative_binomial", "poisson"}
 SHARED = {"hidden_size", "num_layers", "dropout", "lr", "lr_schedule", "optimizer"}
 SHARED |= {"weight_decay", "max_grad_norm", "max_epochs", "batch_size"}
 SHARED |= {"early_stopping", "n_iter_no_change", "dtype", "device", "engine"}
-SHARED |= {"callbacks", "net_params", "random_state", "verbose"}
+SHARED |= {"callbacks", "checkpoint", "net_params", "random_state", "verbose"}
 _COUNT = Interval(Integral, 1, None, closed="left")
 
 
@@ -124,6 +129,7 @@ class BaseRecurrentForecaster(BaseForecaster):
         engine: str = "auto",
         callbacks: Any = None,
         net_params: dict[str, Any] | None = None,
+        checkpoint: Any = None,
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
@@ -154,6 +160,7 @@ class BaseRecurrentForecaster(BaseForecaster):
         self.engine = engine
         self.callbacks = callbacks
         self.net_params = net_params
+        self.checkpoint = checkpoint
         self.random_state = random_state
         self.verbose = verbose
         self._y = self._X = None  # sktime makes these only with remember_data
@@ -346,6 +353,7 @@ class BaseRecurrentForecaster(BaseForecaster):
         )
         check_seasons(self.sp)
         check_skorch_params(self.net_params, self.callbacks)
+        check_checkpoint(self.checkpoint, self.random_state)
 
     def _split(self, y: Any, freq: Any = None) -> list[Series]:
         """Take y apart, and look whether its values suit the parameters."""
@@ -434,6 +442,7 @@ class BaseRecurrentForecaster(BaseForecaster):
             callbacks=fresh_callbacks(self.callbacks, copy.deepcopy),
             net_params=self.net_params,
             patience=self.n_iter_no_change if validate else None,
+            checkpoint=self.checkpoint,
             seeds=spawn_seeds(self.random_state, 3 * network.n_networks, n_before),
         )
         pairs = zip(series, extras, strict=True)
@@ -463,17 +472,10 @@ class BaseRecurrentForecaster(BaseForecaster):
 
     def _device(self) -> Any:
         """Find the device; what was fitted runs on the CPU if its device is gone."""
-        from skrnn._devices import resolve_device
+        from skrnn._devices import device_or_cpu, resolve_device
 
-        try:
-            device = resolve_device(self.device)
-        except ValueError as error:
-            if not hasattr(self, "_memory"):
-                raise
-            warnings.warn(
-                f"The network runs on the CPU: {error}", UserWarning, stacklevel=2
-            )
-            return resolve_device("cpu")
+        find = device_or_cpu if hasattr(self, "_memory") else resolve_device
+        device = find(self.device)
         if device.type == "mps":
             raise ValueError(
                 "device='mps' has no double precision, which forecasters keep levels "

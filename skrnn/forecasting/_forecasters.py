@@ -106,6 +106,11 @@ class RNNForecaster(BaseRecurrentForecaster):
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
+    checkpoint : str, path or None, default=None
+        A file that ``fit`` writes its state to, about once a second, and removes at the
+        end. If it is there already, of a fit with the same data and parameters that was
+        killed, ``fit`` goes on from it and gives what it would have given, to the bit.
+        Needs a ``random_state``, and safetensors; ``callbacks`` begin anew.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, dropout, windows and paths. None draws one from numpy's
         global generator.
@@ -293,6 +298,11 @@ class LSTMForecaster(BaseRecurrentForecaster):
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
+    checkpoint : str, path or None, default=None
+        A file that ``fit`` writes its state to, about once a second, and removes at the
+        end. If it is there already, of a fit with the same data and parameters that was
+        killed, ``fit`` goes on from it and gives what it would have given, to the bit.
+        Needs a ``random_state``, and safetensors; ``callbacks`` begin anew.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, dropout, windows and paths. None draws one from numpy's
         global generator.
@@ -481,6 +491,11 @@ class GRUForecaster(BaseRecurrentForecaster):
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
+    checkpoint : str, path or None, default=None
+        A file that ``fit`` writes its state to, about once a second, and removes at the
+        end. If it is there already, of a fit with the same data and parameters that was
+        killed, ``fit`` goes on from it and gives what it would have given, to the bit.
+        Needs a ``random_state``, and safetensors; ``callbacks`` begin anew.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, dropout, windows and paths. None draws one from numpy's
         global generator.

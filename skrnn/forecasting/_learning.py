@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import compress
+from itertools import chain, compress
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from skrnn._checkpoints import open_checkpoint, plain_epoch
 from skrnn._devices import plain_torch
 from skrnn._layers import check_engine
 from skrnn._settings import DivergenceError, Settings
-from skrnn._training import fit_module, plain_epoch
+from skrnn._training import fit_module
 from skrnn.forecasting._autoregressive import (
     N_ERRORS,
     AutoregressiveModule,
@@ -57,6 +58,12 @@ def train(network: Network, histories: list[History], settings: Settings) -> Net
     """
     device = settings.device
     check_engine(network.config["engine"], device)
+    checkpoint = settings.checkpoint
+    if checkpoint is not None:
+        arrays = chain.from_iterable(histories)
+        plan = {**vars(network), "weights": None, "history": None}
+        checkpoint = open_checkpoint(settings, plan, network.weights, arrays)
+        settings = replace(settings, checkpoint=checkpoint)
     described = []
     for history in histories:
         each, _, _ = describe_history(network, history)
@@ -94,6 +101,8 @@ def train(network: Network, histories: list[History], settings: Settings) -> Net
         weights = stack_weights(modules)
     if len(told) == network.n_networks:
         warnings.warn(told[0], UserWarning, stacklevel=2)
+    if checkpoint is not None:
+        checkpoint.remove()
     n_networks = len(modules)
     return replace(network, n_networks=n_networks, weights=weights, history=record)
 

@@ -193,10 +193,13 @@ class WindowDataset(torch.utils.data.Dataset[Any]):
         return len(self.ends)
 
     def iterator(
-        self, batch_size: int, generator: np.random.Generator | None = None
+        self,
+        batch_size: int,
+        generator: np.random.Generator | None = None,
+        n_epochs: int = 0,
     ) -> WindowIterator:
-        """Make what gives the batches of one epoch."""
-        return WindowIterator(self, batch_size, generator)
+        """Make what gives the batches of one epoch, after ``n_epochs`` of them."""
+        return WindowIterator(self, batch_size, generator, n_epochs)
 
     def batch(self, rows: NDArray[np.int64], stands_for: int = 1) -> Any:
         """Gather some windows, as long as the shortest of them: (inputs, targets).
@@ -226,13 +229,14 @@ class WindowIterator:
         dataset: WindowDataset,
         batch_size: int,
         generator: np.random.Generator | None,
+        n_epochs: int = 0,
     ) -> None:
         self.dataset, self.generator = dataset, generator
         self.batch_size = batch_size
-        self.n_drawn = 0
         at_once = batch_size if generator is not None else max(batch_size, AT_ONCE)
         wanted = -(-len(dataset) // at_once)
         self.n_batches = wanted if generator is None else dataset.n_batches or wanted
+        self.n_drawn = n_epochs * self.n_batches
 
     def __len__(self) -> int:
         return self.n_batches

@@ -50,6 +50,7 @@ class BaseRecurrentPanelClassifier(RecurrentPanel, BaseClassifier):
         engine: str = "auto",
         callbacks: Any = None,
         net_params: dict[str, Any] | None = None,
+        checkpoint: Any = None,
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
@@ -79,6 +80,7 @@ class BaseRecurrentPanelClassifier(RecurrentPanel, BaseClassifier):
         self.engine = engine
         self.callbacks = callbacks
         self.net_params = net_params
+        self.checkpoint = checkpoint
         self.random_state = random_state
         self.verbose = verbose
         super().__init__()
@@ -184,6 +186,11 @@ class RNNClassifier(BaseRecurrentPanelClassifier):
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
+    checkpoint : str, path or None, default=None
+        A file that ``fit`` writes its state to, about once a second, and removes at the
+        end. If it is there already, of a fit with the same data and parameters that was
+        killed, ``fit`` goes on from it and gives what it would have given, to the bit.
+        Needs a ``random_state``, and safetensors; ``callbacks`` begin anew.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, dropout and shuffling. None draws one from numpy's
         global generator.
@@ -341,6 +348,11 @@ class LSTMClassifier(BaseRecurrentPanelClassifier):
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
+    checkpoint : str, path or None, default=None
+        A file that ``fit`` writes its state to, about once a second, and removes at the
+        end. If it is there already, of a fit with the same data and parameters that was
+        killed, ``fit`` goes on from it and gives what it would have given, to the bit.
+        Needs a ``random_state``, and safetensors; ``callbacks`` begin anew.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, dropout and shuffling. None draws one from numpy's
         global generator.
@@ -499,6 +511,11 @@ class GRUClassifier(BaseRecurrentPanelClassifier):
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
+    checkpoint : str, path or None, default=None
+        A file that ``fit`` writes its state to, about once a second, and removes at the
+        end. If it is there already, of a fit with the same data and parameters that was
+        killed, ``fit`` goes on from it and gives what it would have given, to the bit.
+        Needs a ``random_state``, and safetensors; ``callbacks`` begin anew.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, dropout and shuffling. None draws one from numpy's
         global generator.

@@ -48,6 +48,7 @@ class BaseRecurrentPanelRegressor(RecurrentPanel, BaseRegressor):
         engine: str = "auto",
         callbacks: Any = None,
         net_params: dict[str, Any] | None = None,
+        checkpoint: Any = None,
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
@@ -76,6 +77,7 @@ class BaseRecurrentPanelRegressor(RecurrentPanel, BaseRegressor):
         self.engine = engine
         self.callbacks = callbacks
         self.net_params = net_params
+        self.checkpoint = checkpoint
         self.random_state = random_state
         self.verbose = verbose
         super().__init__()
@@ -175,6 +177,11 @@ class RNNRegressor(BaseRecurrentPanelRegressor):
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
+    checkpoint : str, path or None, default=None
+        A file that ``fit`` writes its state to, about once a second, and removes at the
+        end. If it is there already, of a fit with the same data and parameters that was
+        killed, ``fit`` goes on from it and gives what it would have given, to the bit.
+        Needs a ``random_state``, and safetensors; ``callbacks`` begin anew.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, dropout and shuffling. None draws one from numpy's
         global generator.
@@ -333,6 +340,11 @@ class LSTMRegressor(BaseRecurrentPanelRegressor):
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
+    checkpoint : str, path or None, default=None
+        A file that ``fit`` writes its state to, about once a second, and removes at the
+        end. If it is there already, of a fit with the same data and parameters that was
+        killed, ``fit`` goes on from it and gives what it would have given, to the bit.
+        Needs a ``random_state``, and safetensors; ``callbacks`` begin anew.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, dropout and shuffling. None draws one from numpy's
         global generator.
@@ -492,6 +504,11 @@ class GRURegressor(BaseRecurrentPanelRegressor):
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
+    checkpoint : str, path or None, default=None
+        A file that ``fit`` writes its state to, about once a second, and removes at the
+        end. If it is there already, of a fit with the same data and parameters that was
+        killed, ``fit`` goes on from it and gives what it would have given, to the bit.
+        Needs a ``random_state``, and safetensors; ``callbacks`` begin anew.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, dropout and shuffling. None draws one from numpy's
         global generator.

@@ -1,0 +1,68 @@
+"""A fitted net as plain numbers and arrays, and back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from skrnn._checkpoints import as_plain, plain_epoch, set_moments
+from skrnn._devices import plain_torch
+from skrnn._modules import SequenceModule, check_weights
+from skrnn._settings import Settings
+from skrnn._training import Net, make_net
+
+__all__ = ["dump_net", "load_net"]
+
+USABLE: dict[str, Any] = {"loss": "squared_error", "lr": 1e-3, "weight_decay": 0.0}
+USABLE |= {"batch_size": 1, "verbose": 0, "net_params": None}
+
+
+def dump_net(net: Net) -> dict[str, Any]:
+    """Describe a fitted net by numbers, strings and numpy arrays."""
+    module = net.sequence_module
+    config = {**module.config, "dtype": str(module.config["dtype"]).split(".")[1]}
+    optimizer = net.optimizer_.state_dict()
+    moments = {
+        int(index): {name: as_plain(value) for name, value in state.items()}
+        for index, state in optimizer["state"].items()
+    }
+    return {
+        "config": config,
+        "weights": {n: w.cpu().numpy() for n, w in module.state_dict().items()},
+        "optimizer": type(net.optimizer_).__name__,
+        "moments": moments,
+        "history": [plain_epoch(epoch) for epoch in net.history],
+    }
+
+
+def load_net(state: dict[str, Any], settings: Settings) -> Net:
+    """Make the net that ``dump_net`` described."""
+    config = state["config"]
+    check_weights(config, state["weights"])
+    with plain_torch(settings.device):
+        module = SequenceModule(**{**config, "dtype": getattr(torch, config["dtype"])})
+        weights = {n: torch.from_numpy(w.copy()) for n, w in state["weights"].items()}
+        module.to_empty(device=settings.device)
+        module.load_state_dict(weights)
+        module.eval()
+        try:
+            net = make_net(module, settings, n_updates=1)
+        except Exception:  # set after the fit: the next one says what is wrong
+            kind = getattr(torch.optim, state["optimizer"], torch.optim.AdamW)
+            usable = replace(settings, **USABLE, optimizer=kind)
+            net = make_net(module, usable, n_updates=1)
+        moments = {
+            index: {
+                name: torch.from_numpy(v.copy()) if isinstance(v, np.ndarray) else v
+                for name, v in values.items()
+            }
+            for index, values in state["moments"].items()
+        }
+        set_moments(net, state["optimizer"], moments)
+    net.history = type(net.history)(
+        {**epoch, "batches": []} for epoch in state["history"]
+    )
+    return net
