@@ -395,6 +395,7 @@ class Keeper(Callback):
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
+        self.had_ended = False
 
     def go_on(self, net: Net) -> int:
         """Bring a net to where this training was; how many epochs are left."""
@@ -403,7 +404,8 @@ class Keeper(Callback):
             self.checkpoint.keep(dump_training(net, ended=False))
             return int(net.max_epochs)
         load_training(net, state)
-        return 0 if state["ended"] else int(net.max_epochs) - net.n_epochs
+        self.had_ended = state["ended"]
+        return 0 if self.had_ended else int(net.max_epochs) - net.n_epochs
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Keep the state between two epochs."""
@@ -415,7 +417,7 @@ class Keeper(Callback):
         """Keep the result for the trainings that follow, if there are any."""
         if last:
             self.checkpoint.remove()
-        else:
+        elif not self.had_ended:
             self.checkpoint.keep(dump_training(net, ended=True))
 
 
