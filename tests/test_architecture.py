@@ -33,7 +33,8 @@ LAYERS = [  # a file may import only from lines above its own
     {"_validation", "_training", "_checks"},
     {"_dumping"},
     {"_base", "_preprocessing"},
-    {"_regressors", "_classifiers", "testing", "tuning"},
+    {"_importance"},
+    {"_regressors", "_classifiers", "testing", "tuning", "inspection"},
     {"forecasting._times", "forecasting._levels", "forecasting._heads"},
     {"forecasting._guard"},
     {"forecasting._panels", "forecasting._walker"},
@@ -58,6 +59,7 @@ DOORS = {  # the files that may import an outside library
         "_checks",
         "_devices",
         "_dumping",
+        "_importance",
         "_layers",
         "_losses",
         "_modules",
@@ -94,7 +96,7 @@ DOORS = {  # the files that may import an outside library
     },
     "safetensors": {"_files"},
     "skpro": {"forecasting._base"},
-    "matplotlib": set(),
+    "matplotlib": {"inspection"},
 }
 
 

@@ -12,6 +12,7 @@ from numpydoc.validate import validate
 import skrnn
 import skrnn.datasets
 import skrnn.forecasting
+import skrnn.inspection
 import skrnn.panel
 import skrnn.testing
 
@@ -20,7 +21,7 @@ PUBLIC = {
     **{name: getattr(skrnn, name) for name in skrnn.__all__ if "Error" not in name},
     **{
         f"{module}.{name}": getattr(getattr(skrnn, module), name)
-        for module in ["datasets", "forecasting", "panel", "testing"]
+        for module in ["datasets", "forecasting", "inspection", "panel", "testing"]
         for name in getattr(skrnn, module).__all__
     },
 }

@@ -20,7 +20,7 @@ from skrnn.forecasting._network import (
     read_on,
     walk,
 )
-from skrnn.forecasting._panels import Series, later
+from skrnn.forecasting._panels import Series, later, named
 from skrnn.forecasting._times import future, locate
 
 __all__ = ["Memory"]
@@ -128,6 +128,11 @@ class Memory:
         after = read_on(self.network, histories, before, self.device)[0]
         for place, standing in zip(places, after, strict=True):
             self.standings[place] = standing
+
+    def past(self, key: Any) -> tuple[Any, tuple[Any, ...]]:
+        """Give the values of a series by its key (None: the first), and the key."""
+        series = named(self.series, key)
+        return series.first_column(), series.key
 
     def with_network(self, network: Network) -> Memory:
         """Read everything again with other weights."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from skrnn.forecasting._times import check_order, future, regular
 
 __all__ = ["Series", "check_frame", "groups_of", "join_rows", "later", "split_series"]
-__all__ += ["check_values", "check_width", "unmasked", "with_columns"]
+__all__ += ["check_values", "check_width", "named", "unmasked", "with_columns"]
 
 LARGEST = 1e300  # of y: differences of larger numbers may overflow
 
@@ -28,6 +28,10 @@ class Series(NamedTuple):
         """How messages call it."""
         return f"series {self.key}" if self.key else "y"
 
+    def first_column(self) -> Any:
+        """Give the values of its first column, by time."""
+        return pd.Series(self.values[:, 0], self.index)
+
     def until(self, n_times: int) -> Series:
         """Take the first of its times."""
         return Series(self.key, self.index[:n_times], self.values[:n_times])
@@ -38,6 +42,18 @@ class Series(NamedTuple):
         if isinstance(index, pd.DatetimeIndex) and self.index.freq is not None:
             index = pd.DatetimeIndex(index, freq=self.index.freq)
         return Series(self.key, index, np.concatenate([self.values, other.values]))
+
+
+def named(series: list[Series], key: Any) -> Series:
+    """Find a series by its key; the first one for None."""
+    if key is None:
+        return series[0]
+    wanted = key if isinstance(key, tuple) else (key,)
+    for each in series:
+        if each.key == wanted:
+            return each
+    keys = [each.key for each in series]
+    raise ValueError(f"series={key!r}, expected one of {keys[:10]} ({len(keys)}).")
 
 
 def groups_of(index: Any) -> list[tuple[tuple[Any, ...], NDArray[np.int64]]]:

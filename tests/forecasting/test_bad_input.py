@@ -791,6 +791,7 @@ WRONG = {
     "dtype": "float16",
     "device": 0,
     "engine": "c",
+    "checkpoint": 3,
     "callbacks": "print",
     "net_params": ["lr"],
     "random_state": -1,

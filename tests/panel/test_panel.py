@@ -119,7 +119,7 @@ def test_predictions_are_those_of_the_scikit_learn_class(name, form):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_parameter_reaches_the_scikit_learn_class(name):
+def test_every_parameter_reaches_the_scikit_learn_class(name, tmp_path):
     params = {
         "hidden_size": 3,
         "num_layers": 2,
@@ -146,6 +146,8 @@ def test_every_parameter_reaches_the_scikit_learn_class(name):
         "engine": "torch",
         "callbacks": [],
         "net_params": {"optimizer__betas": (0.8, 0.9)},
+        "checkpoint": str(tmp_path / "fit"),
+        "init": "orthogonal" if name.startswith("RNN") else "chrono",
         "random_state": 3,
         "verbose": False,
     }
