@@ -82,3 +82,13 @@ def test_examples_save_the_picture_where_they_say(example, request):
     picture = Path(re.search(r"Saved (.+\.png)", output)[1])
     assert picture.parent == folder
     assert picture.read_bytes()[: len(PNG)] == PNG
+
+
+@pytest.mark.slow
+def test_a_stream_finds_more_spikes_than_their_size_does(tmp_path):
+    output, folder = run_example("stream.py", tmp_path)
+    network, size = re.search(r"found: ([\d.]+), .*alone: ([\d.]+)", output).groups()
+    assert float(network) > max(0.9, float(size))
+    false, alerts = re.search(r"no spike: (\d+) of (\d+)", output).groups()
+    assert int(false) < int(alerts) / 2
+    assert (folder / "stream.png").read_bytes().startswith(PNG)
