@@ -72,11 +72,14 @@ def test_a_search_over_forecasters_on_a_cluster_finds_what_it_finds_alone():
     splitter = SlidingWindowSplitter([1, 2], window_length=60, step_length=9)
     params = {**SMALL, "n_estimators": 1}
     found = []
-    on_cluster = {"backend": "joblib", "backend_params": {"backend": "dask"}}
-    for how in ({"backend": None}, on_cluster):
+    for backend in (None, "dask"):
         grid = {"hidden_size": [2, 3]}
         search = ForecastingGridSearchCV(
-            GRUForecaster(**params), splitter, grid, **how, error_score="raise"
+            GRUForecaster(**params),
+            splitter,
+            grid,
+            backend=backend,
+            error_score="raise",
         )
         found.append(search.fit(y, fh=[1, 2]))
     alone, spread = found
