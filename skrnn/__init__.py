@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from skrnn._classifiers import GRUClassifier, LSTMClassifier, RNNClassifier
     from skrnn._inputs import as_sequences
+    from skrnn._onnx import to_onnx
     from skrnn._preprocessing import SequenceScaler
     from skrnn._regressors import GRURegressor, LSTMRegressor, RNNRegressor
     from skrnn._saving import ModelFileError, load, save
@@ -30,6 +31,7 @@ _HOMES = {
     "load": "_saving",
     "make_windows": "_windows",
     "save": "_saving",
+    "to_onnx": "_onnx",
 }
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "load",
     "make_windows",
     "save",
+    "to_onnx",
 ]
 
 

@@ -33,7 +33,7 @@ LAYERS = [  # a file may import only from lines above its own
     {"_validation", "_training", "_checks"},
     {"_dumping"},
     {"_base", "_preprocessing"},
-    {"_importance"},
+    {"_importance", "_onnx"},
     {"_regressors", "_classifiers", "testing", "tuning", "inspection"},
     {"forecasting._times", "forecasting._levels", "forecasting._heads"},
     {"forecasting._guard"},
@@ -97,6 +97,8 @@ DOORS = {  # the files that may import an outside library
     "safetensors": {"_files"},
     "skpro": {"forecasting._base"},
     "matplotlib": {"inspection"},
+    "onnx": {"_onnx"},
+    "onnxruntime": {"_onnx"},
 }
 
 
