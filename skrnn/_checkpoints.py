@@ -6,19 +6,26 @@ import hashlib
 import time
 from collections.abc import Iterable
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
+from types import BuiltinFunctionType, CodeType, FunctionType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from skrnn._files import ModelFileError, read_archive, write_archive
+from skrnn._files import (
+    ModelFileError,
+    read_archive,
+    remove_drafts,
+    write_archive,
+)
 from skrnn._plain import Reader, Writer
 from skrnn._settings import Settings
 
-__all__ = ["Checkpoint", "as_plain", "dump_training", "load_training"]
-__all__ += ["open_checkpoint", "plain_epoch", "set_moments"]
+__all__ = ["Checkpoint", "as_plain", "as_tensors", "dump_training"]
+__all__ += ["load_training", "open_checkpoint", "plain_epoch", "set_moments"]
 
 KIND, FORMAT = "skrnn checkpoint", 1
 SECONDS = 1.0  # between two writings; an epoch may take less
@@ -49,6 +56,7 @@ class Checkpoint:
         self.states: list[dict[str, Any]] = []
         self.number = -1
         self.written = -np.inf
+        remove_drafts(self.path)
         if self.path.exists():
             self.states = self._read()
 
@@ -78,18 +86,24 @@ class Checkpoint:
         """Remove the file: the fit has ended."""
         self.path.unlink(missing_ok=True)
 
+    def unusable(self, reason: Exception) -> ModelFileError:
+        """Give the error of a file that cannot be gone on from."""
+        return ModelFileError(
+            f"checkpoint={str(self.path)!r} cannot be read ({reason}). Delete it to "
+            "begin anew, or name another file."
+        )
+
     def _read(self) -> list[dict[str, Any]]:
         try:
             tree, arrays = read_archive(self.path, KIND, FORMAT)
             about = tree["about"]
             states: list[dict[str, Any]] = Reader(arrays).make(tree["states"])
-        except (OSError, ImportError):
+            if not all("weights" in state for state in states):
+                raise ModelFileError("it holds no state of a training")
+        except (OSError, ImportError, MemoryError):
             raise
         except Exception as error:  # a damaged file may fail anywhere
-            raise ModelFileError(
-                f"checkpoint={str(self.path)!r} cannot be read: {error} Delete it to "
-                "begin anew, or name another file."
-            ) from error
+            raise self.unusable(error) from error
         names = [*about, *(name for name in self.about if name not in about)]
         other = [name for name in names if about.get(name) != self.about.get(name)]
         if other:
@@ -110,6 +124,7 @@ def open_checkpoint(
         if each.name not in NOT_COMPARED
     }
     about |= {name: plain_text(value) for name, value in config.items()}
+    about["device"] = settings.device.type
     about["initial weights"] = digest(weights.values())
     about["data"] = digest(data)
     return Checkpoint(settings.checkpoint, about)
@@ -117,8 +132,25 @@ def open_checkpoint(
 
 def plain_text(value: Any) -> str:
     """Write a value so that it reads the same in another process."""
-    if callable(value):
-        return f"{value.__module__}.{getattr(value, '__qualname__', type(value))}"
+    if isinstance(value, np.ndarray | Tensor):
+        return digest([value])
+    if isinstance(value, dict):
+        return plain_text(sorted((repr(k), plain_text(v)) for k, v in value.items()))
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(plain_text(each) for each in value)}]"
+    if isinstance(value, CodeType):
+        return plain_text([value.co_code.hex(), value.co_names, value.co_consts])
+    if isinstance(value, FunctionType):
+        inside = [cell.cell_contents for cell in value.__closure__ or []]
+        parts = [value.__qualname__, value.__code__, value.__defaults__, inside]
+        return plain_text(parts)
+    if isinstance(value, partial):
+        return plain_text([value.func, value.args, value.keywords])
+    if isinstance(value, torch.nn.Module):
+        settings = {k: v for k, v in vars(value).items() if not k.startswith("_")}
+        return plain_text([repr(value), settings, dict(value.state_dict())])
+    if isinstance(value, type | BuiltinFunctionType):
+        return f"{value.__module__}.{value.__qualname__}"
     return repr(value)
 
 
@@ -138,14 +170,14 @@ def dump_training(net: Any, ended: bool) -> dict[str, Any]:
     moments = net.optimizer_.state_dict()["state"]
     return {
         "ended": ended,
-        "weights": arrays_of(module.state_dict()),
-        "moments": {k: arrays_of(each) for k, each in moments.items()},
+        "weights": as_plain(dict(module.state_dict())),
+        "moments": as_plain(moments),
         "history": [plain_epoch(epoch) for epoch in net.history],
         "n_epochs": net.n_epochs,
         "shuffler": net.shuffler.bit_generator.state,
         "dropout": as_plain(net.dropout_generator.get_state()),
         "callbacks": {
-            name: {k: plain_weights(getattr(each, k)) for k in ABOUT_CALLBACKS[name]}
+            name: {k: as_plain(getattr(each, k)) for k in ABOUT_CALLBACKS[name]}
             for name, each in net.callbacks_
             if name in ABOUT_CALLBACKS
         },
@@ -155,8 +187,8 @@ def dump_training(net: Any, ended: bool) -> dict[str, Any]:
 def load_training(net: Any, state: dict[str, Any]) -> None:
     """Bring a net to where a training was that ``dump_training`` described."""
     module = net.module_
-    module.load_state_dict(tensors_of(state["weights"]))
-    moments = {k: tensors_of(each) for k, each in state["moments"].items()}
+    module.load_state_dict(as_tensors(state["weights"]))
+    moments = as_tensors(state["moments"])
     set_moments(net, type(net.optimizer_).__name__, moments)
     net.history = type(net.history)({**e, "batches": []} for e in state["history"])
     net.n_epochs = state["n_epochs"]
@@ -164,7 +196,7 @@ def load_training(net: Any, state: dict[str, Any]) -> None:
     net.dropout_generator.set_state(torch.from_numpy(state["dropout"]))
     for name, each in net.callbacks_:
         for k, value in state["callbacks"].get(name, {}).items():
-            setattr(each, k, tensors_of(value) if isinstance(value, dict) else value)
+            setattr(each, k, as_tensors(value))
 
 
 def set_moments(net: Any, kind: str, moments: dict[int, dict[str, Any]]) -> None:
@@ -174,29 +206,24 @@ def set_moments(net: Any, kind: str, moments: dict[int, dict[str, Any]]) -> None
         net.optimizer_.load_state_dict({"state": moments, "param_groups": groups})
 
 
-def plain_weights(value: Any) -> Any:
-    """Make a dict of tensors one of arrays, and a tensor an array."""
-    return arrays_of(value) if isinstance(value, dict) else as_plain(value)
-
-
-def arrays_of(tensors: dict[str, Any]) -> dict[str, Any]:
-    """Make tensors arrays, by name."""
-    return {name: as_plain(value) for name, value in tensors.items()}
-
-
-def tensors_of(arrays: dict[str, Any]) -> dict[str, Any]:
-    """Make arrays tensors, by name; torch moves them to the device of their place."""
-    return {
-        name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
-        for name, value in arrays.items()
-    }
-
-
 def as_plain(value: Any) -> Any:
-    """Make a tensor an array, a number of numpy one of Python."""
+    """Make tensors arrays, and numbers of numpy those of Python, at any depth."""
+    if isinstance(value, dict):
+        return {name: as_plain(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [as_plain(each) for each in value]
     if isinstance(value, Tensor):
         return value.detach().cpu().numpy().copy()
     return value.item() if isinstance(value, np.generic) else value
+
+
+def as_tensors(value: Any) -> Any:
+    """Make arrays tensors again; torch moves them to the device of their place."""
+    if isinstance(value, dict):
+        return {name: as_tensors(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [as_tensors(each) for each in value]
+    return torch.from_numpy(value.copy()) if isinstance(value, np.ndarray) else value
 
 
 def plain_epoch(epoch: dict[str, Any]) -> dict[str, Any]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 
-from skrnn._checkpoints import as_plain, plain_epoch, set_moments
+from skrnn._checkpoints import as_plain, as_tensors, plain_epoch, set_moments
 from skrnn._devices import plain_torch
 from skrnn._modules import SequenceModule, check_weights
 from skrnn._settings import Settings
@@ -24,16 +23,12 @@ def dump_net(net: Net) -> dict[str, Any]:
     """Describe a fitted net by numbers, strings and numpy arrays."""
     module = net.sequence_module
     config = {**module.config, "dtype": str(module.config["dtype"]).split(".")[1]}
-    optimizer = net.optimizer_.state_dict()
-    moments = {
-        int(index): {name: as_plain(value) for name, value in state.items()}
-        for index, state in optimizer["state"].items()
-    }
+    moments = net.optimizer_.state_dict()["state"]
     return {
         "config": config,
-        "weights": {n: w.cpu().numpy() for n, w in module.state_dict().items()},
+        "weights": as_plain(dict(module.state_dict())),
         "optimizer": type(net.optimizer_).__name__,
-        "moments": moments,
+        "moments": as_plain(moments),
         "history": [plain_epoch(epoch) for epoch in net.history],
     }
 
@@ -44,7 +39,7 @@ def load_net(state: dict[str, Any], settings: Settings) -> Net:
     check_weights(config, state["weights"])
     with plain_torch(settings.device):
         module = SequenceModule(**{**config, "dtype": getattr(torch, config["dtype"])})
-        weights = {n: torch.from_numpy(w.copy()) for n, w in state["weights"].items()}
+        weights = as_tensors(state["weights"])
         module.to_empty(device=settings.device)
         module.load_state_dict(weights)
         module.eval()
@@ -54,14 +49,7 @@ def load_net(state: dict[str, Any], settings: Settings) -> Net:
             kind = getattr(torch.optim, state["optimizer"], torch.optim.AdamW)
             usable = replace(settings, **USABLE, optimizer=kind)
             net = make_net(module, usable, n_updates=1)
-        moments = {
-            index: {
-                name: torch.from_numpy(v.copy()) if isinstance(v, np.ndarray) else v
-                for name, v in values.items()
-            }
-            for index, values in state["moments"].items()
-        }
-        set_moments(net, state["optimizer"], moments)
+        set_moments(net, state["optimizer"], as_tensors(state["moments"]))
     net.history = type(net.history)(
         {**epoch, "batches": []} for epoch in state["history"]
     )

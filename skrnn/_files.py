@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
 import platform
 import secrets
+import shutil
 import zipfile
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
@@ -16,7 +18,8 @@ from typing import IO, Any
 
 from numpy.typing import NDArray
 
-__all__ = ["ModelFileError", "read_archive", "replace_file", "write_archive"]
+__all__ = ["ModelFileError", "read_archive", "remove_drafts", "replace_file"]
+__all__ += ["write_archive"]
 
 Arrays = dict[str, NDArray[Any]]
 LIBRARIES = ("skrnn", "torch", "numpy", "scikit-learn", "sktime", "pandas")
@@ -37,9 +40,11 @@ def replace_file(path: Any, write: Callable[[IO[bytes]], object]) -> None:
     place = Path(path).resolve()  # a link stays one
     if place.is_dir():
         raise IsADirectoryError(f"{place} is a folder: name a file inside it.")
-    draft = place.with_name(f".{place.name}.{secrets.token_hex(8)}.tmp")
+    draft = place.with_name(f"{draft_of(place)}{secrets.token_hex(8)}.tmp")
     try:
         with draft.open("xb") as file:
+            if place.exists():
+                shutil.copymode(place, draft)
             write(file)
             file.flush()
             os.fsync(file.fileno())
@@ -61,6 +66,19 @@ def replace_file(path: Any, write: Callable[[IO[bytes]], object]) -> None:
             os.close(folder)
 
 
+def draft_of(place: Path) -> str:
+    """Begin the name of a file that is not yet in its place."""
+    return f".{place.name[:100]}."
+
+
+def remove_drafts(path: Any) -> None:
+    """Remove what was being written when a process was killed."""
+    place = Path(path).resolve()
+    begin = glob.escape(draft_of(place))
+    for draft in place.parent.glob(f"{begin}{'[0-9a-f]' * 16}.tmp"):
+        draft.unlink(missing_ok=True)
+
+
 def write_archive(path: Any, kind: str, number: int, tree: Any, arrays: Arrays) -> None:
     """Write a tree of JSON and arrays, with checksums, in the place of ``path``.
 
@@ -68,6 +86,12 @@ def write_archive(path: Any, kind: str, number: int, tree: Any, arrays: Arrays) 
     """
     config = json.dumps(tree, allow_nan=False, indent=1).encode()
     parts = {CONFIG: config, MODEL: tensor_files().save(arrays)}
+    for name, part in parts.items():
+        if len(part) > LARGEST[name]:
+            raise ValueError(
+                f"{path} was not written: its {name} would have {len(part)} bytes, "
+                f"more than the {LARGEST[name]} that are read."
+            )
     manifest = {
         "format": kind,
         "format_version": number,

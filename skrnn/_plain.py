@@ -7,7 +7,9 @@ code of the file: values become attributes of objects of known classes.
 from __future__ import annotations
 
 import inspect
+import json
 import math
+import os
 from dataclasses import MISSING, fields, is_dataclass
 from importlib import import_module
 from typing import Any
@@ -39,6 +41,7 @@ CLASSES = {  # the only ones that are made from a file
     "RobustScaler": "sklearn.preprocessing",
     "LabelEncoder": "sklearn.preprocessing",
     "TransformedTargetRegressor": "sklearn.compose",
+    "FunctionTransformer": "sklearn.preprocessing",
     "VotingClassifier": "sklearn.ensemble",
     "VotingRegressor": "sklearn.ensemble",
     "Bunch": "sklearn.utils",
@@ -93,7 +96,7 @@ class Writer:
             parts = [self.describe(v, f"{where}.{k}") for k, v in enumerate(value)]
             return parts if isinstance(value, list) else {"is": "tuple", "parts": parts}
         if isinstance(value, set | frozenset):
-            parts = sorted(self.describe(each, where) for each in value)
+            parts = sorted((self.describe(v, where) for v in value), key=json.dumps)
             return {"is": type(value).__name__, "parts": parts}
         return self._special(value, where)
 
@@ -107,7 +110,7 @@ class Writer:
         ]
 
     def _array(self, array: NDArray[Any], where: str) -> Any:
-        if array.dtype.kind in "OUS":
+        if array.dtype.kind in "OU":
             parts = [self.describe(each, where) for each in array.ravel().tolist()]
             kind = array.dtype.str
             return {
@@ -139,9 +142,16 @@ class Writer:
                 return self._map(about, where)
         if family == "torch" and type(value).__name__ == "device":
             return {"is": "device", "name": str(value)}
-        if isinstance(value, type) and value.__module__.startswith("torch.optim."):
-            return {"is": "optimizer", "name": value.__name__}
-        if isinstance(value, np.random.RandomState):
+        if isinstance(value, os.PathLike):
+            return os.fspath(value)
+        if isinstance(value, type):
+            import torch
+
+            name = value.__qualname__
+            if getattr(torch.optim, name, None) is value:
+                return {"is": "optimizer", "name": name}
+        known = isinstance(value, np.random.RandomState)
+        if known and value.get_state(legacy=False)["bit_generator"] == "MT19937":
             state = self._map(value.get_state(legacy=False), where)
             return {"is": "RandomState", "state": state}
         if isinstance(value, np.random.Generator):
@@ -174,7 +184,7 @@ class Reader:
 
     def __init__(self, arrays: dict[str, NDArray[Any]]) -> None:
         self.arrays = arrays
-        self.used: set[str] = set()
+        self.used: dict[str, NDArray[Any]] = {}  # copies that can be written to
 
     def make(self, about: Any) -> Any:
         """Make a value."""
@@ -211,8 +221,10 @@ class Reader:
         return slice(*self.make(about["parts"]))
 
     def _make_array(self, about: dict[str, Any]) -> NDArray[Any]:
-        self.used.add(about["name"])
-        array = self.arrays[about["name"]].copy()  # one that can be written to
+        name = about["name"]
+        if name not in self.used:
+            self.used[name] = self.arrays[name].copy()
+        array = self.used[name]
         kind = about.get("dtype")
         if kind is None:
             return array
@@ -225,11 +237,14 @@ class Reader:
 
     def _make_texts(self, about: dict[str, Any]) -> NDArray[Any]:
         parts = [self.make(each) for each in about["parts"]]
-        if about["dtype"][1:2] not in ("O", "U", "S"):
-            raise ModelFileError(f"it holds texts of type {about['dtype']!r}.")
         array = np.empty(len(parts), dtype=object)
         array[:] = parts
-        return array.astype(about["dtype"]).reshape(about["shape"])
+        kind = about["dtype"].lstrip("<>|=")
+        if kind.startswith("U"):  # as wide as they are, whatever the file says
+            array = np.array([str(each) for each in parts])
+        elif kind != "O":
+            raise ModelFileError(f"it holds texts of type {about['dtype']!r}.")
+        return array.reshape(about["shape"])
 
     def _make_device(self, about: dict[str, Any]) -> Any:
         import torch
@@ -246,7 +261,7 @@ class Reader:
 
     def _make_RandomState(self, about: dict[str, Any]) -> np.random.RandomState:
         generator = np.random.RandomState(0)
-        generator.set_state(self._map(about["state"]))
+        generator.set_state(check_bits(self._map(about["state"])))
         return generator
 
     def _make_Generator(self, about: dict[str, Any]) -> np.random.Generator:
@@ -254,7 +269,7 @@ class Reader:
         if state["bit_generator"] not in GENERATORS:
             raise ModelFileError(f"it holds a {state['bit_generator']!r}.")
         bits = getattr(np.random, state["bit_generator"])(0)
-        bits.state = state
+        bits.state = check_bits(state)
         return np.random.Generator(bits)
 
     def _map(self, about: dict[str, Any]) -> dict[str, Any]:
@@ -273,6 +288,14 @@ class Reader:
         if hasattr(made, "check"):
             made.check()
         return made
+
+
+def check_bits(state: dict[str, Any]) -> dict[str, Any]:
+    """Refuse a generator that would read beyond its numbers; numpy does not look."""
+    where, inside = state.get("buffer_pos", 0), state["state"]
+    if not 0 <= where <= 4 or not 0 <= inside.get("pos", 0) <= 624:
+        raise ModelFileError("it holds a generator that stands beyond its end.")
+    return state
 
 
 def complete(cls: Any, state: dict[str, Any]) -> dict[str, Any]:

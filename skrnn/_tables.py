@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.tseries.frequencies import to_offset
 
 __all__ = ["from_plain", "to_plain"]
 
@@ -19,6 +20,8 @@ def to_plain(value: Any) -> dict[str, Any] | None:
     if isinstance(value, pd.RangeIndex):
         about = {"start": value.start, "stop": value.stop, "step": value.step}
         return {"is": "range", **about, "name": value.name}
+    if isinstance(value, pd.PeriodIndex | pd.DatetimeIndex) and not comes_back(value):
+        return None
     if isinstance(value, pd.PeriodIndex):
         about = {"freq": value.freqstr, "name": value.name}
         return {"is": "periods", "ordinals": value.asi8, **about}
@@ -32,22 +35,25 @@ def to_plain(value: Any) -> dict[str, Any] | None:
     if isinstance(value, pd.Index):
         about = {"dtype": str(value.dtype), "name": value.name}
         return {"is": "index", "values": value.to_numpy(), **about}
-    if isinstance(value, pd.Period):
+    if isinstance(value, pd.Period) and comes_back(value):
         return {"is": "period", "ordinal": value.ordinal, "freq": value.freqstr}
-    if isinstance(value, pd.Timestamp):
+    if isinstance(value, pd.Timestamp) and comes_back(value):
         naive = value.tz_localize(None) if value.tz is None else value.tz_convert(None)
         about = {"unit": value.unit, "zone": zone_of(value)}
         return {"is": "time", "value": int(naive.asm8.view("i8")), **about}
+    if isinstance(value, pd.Categorical):
+        about = {"categories": value.categories, "ordered": bool(value.ordered)}
+        return {"is": "categories", "codes": np.array(value.codes), **about}
     if isinstance(value, pd.Series):
-        about = {"dtype": str(value.dtype), "name": value.name}
-        values = value.to_numpy()
+        about = {"dtype": type_of(value), "name": value.name}
+        values = values_of(value)
         return {"is": "series", "values": values, "index": value.index, **about}
     if isinstance(value, pd.DataFrame):
         columns = [value.iloc[:, k] for k in range(value.shape[1])]
         return {
             "is": "frame",
-            "values": [column.to_numpy() for column in columns],
-            "dtypes": [str(column.dtype) for column in columns],
+            "values": [values_of(column) for column in columns],
+            "dtypes": [type_of(column) for column in columns],
             "index": value.index,
             "columns": value.columns,
         }
@@ -62,6 +68,41 @@ def to_plain(value: Any) -> dict[str, Any] | None:
 def from_plain(about: dict[str, Any]) -> Any:
     """Make what ``to_plain`` described; its parts are made already."""
     return MAKERS[about["is"]](about)
+
+
+def comes_back(value: Any) -> bool:
+    """Whether the frequency and the time zone are known by their names."""
+    try:
+        if isinstance(value, pd.Period | pd.PeriodIndex):
+            return bool(pd.Period(ordinal=0, freq=value.freqstr).freq == value.freq)
+        zone, freq = value.tz, getattr(value, "freq", None)
+        named = zone is None or pd.Timestamp(0, tz=str(zone)).tz == zone
+        return named and (freq is None or to_offset(value.freqstr) == freq)
+    except (KeyError, TypeError, ValueError, OSError):
+        return False
+
+
+def values_of(column: Any) -> Any:
+    """Give the values of a column, of categories with all that there could be."""
+    return column.array if type_of(column) is None else column.to_numpy()
+
+
+def type_of(column: Any) -> str | None:
+    """Name the type of a column; categories say it themselves."""
+    categories = isinstance(column.dtype, pd.CategoricalDtype)
+    return None if categories else str(column.dtype)
+
+
+def make_index(about: dict[str, Any]) -> Any:
+    values, kind = about["values"], about["dtype"]
+    if not isinstance(values, np.ndarray) or kind[:1] in "<>|=US":
+        raise ValueError(f"it holds an index of {kind!r} made from {type(values)}.")
+    return pd.Index(values, dtype=kind, name=about["name"])
+
+
+def make_categories(about: dict[str, Any]) -> Any:
+    kinds, ordered = about["categories"], about["ordered"]
+    return pd.Categorical.from_codes(about["codes"], kinds, ordered=ordered)
 
 
 def zone_of(value: Any) -> str | None:
@@ -115,7 +156,8 @@ MAKERS = {
     "periods": make_periods,
     "times": make_times,
     "levels": lambda a: pd.MultiIndex.from_arrays(a["levels"], names=a["names"]),
-    "index": lambda a: pd.Index(a["values"], dtype=a["dtype"], name=a["name"]),
+    "index": make_index,
+    "categories": make_categories,
     "period": lambda a: pd.Period(ordinal=a["ordinal"], freq=a["freq"]),
     "time": make_time,
     "series": lambda a: pd.Series(a["values"], a["index"], a["dtype"], a["name"]),

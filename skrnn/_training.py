@@ -341,6 +341,11 @@ def check_callbacks(settings: Settings) -> list[Any]:
                 f"{settings.lr_schedule!r} sets the learning rate, too: use "
                 "lr_schedule='constant' with it."
             )
+        if isinstance(last, LRScheduler) and settings.checkpoint is not None:
+            raise ValueError(
+                "callbacks hold an LRScheduler, and a checkpoint does not: use "
+                "lr_schedule without callbacks, or checkpoint=None."
+            )
     return callbacks
 
 
@@ -403,7 +408,10 @@ class Keeper(Callback):
         if state is None:
             self.checkpoint.keep(dump_training(net, ended=False))
             return int(net.max_epochs)
-        load_training(net, state)
+        try:
+            load_training(net, state)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise self.checkpoint.unusable(error) from error
         self.had_ended = state["ended"]
         return 0 if self.had_ended else int(net.max_epochs) - net.n_epochs
 

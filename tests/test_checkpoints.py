@@ -1,6 +1,7 @@
 """Checkpoints: a fit that was killed and run again is one that was not."""
 
 import errno
+import functools
 import multiprocessing
 import os
 import random
@@ -9,8 +10,9 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_array_equal
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, LRScheduler
 from sktime.datasets import load_airline
 
 import skrnn
@@ -270,11 +272,98 @@ def test_other_data_are_named(left_behind, waves):
     assert not hasattr(model, "net_")
 
 
+def halves(outputs, targets):
+    return torch.nn.functional.cross_entropy(outputs, targets, reduction="none") / 2
+
+
+def tenths(outputs, targets):
+    return torch.nn.functional.cross_entropy(outputs, targets, reduction="none") / 10
+
+
+def made(share):
+    return lambda o, t: share * halves(o, t)
+
+
+def smooth(amount):
+    return torch.nn.CrossEntropyLoss(reduction="none", label_smoothing=amount)
+
+
+def weighted(*weights):
+    weight = torch.tensor(weights)
+    return torch.nn.CrossEntropyLoss(weight=weight, reduction="none")
+
+
+@pytest.mark.parametrize(
+    ("first", "same", "other"),
+    [
+        (halves, halves, tenths),
+        (made(1.0), made(1.0), made(2.0)),
+        (functools.partial(halves), functools.partial(halves), halves),
+        (smooth(0.1), smooth(0.1), smooth(0.2)),
+        (weighted(1.0, 2.0, 3.0), weighted(1.0, 2.0, 3.0), weighted(1.0, 2.0, 4.0)),
+    ],
+)
+def test_a_loss_is_compared_by_what_it_does(
+    first, same, other, waves, tmp_path, monkeypatch
+):
+    params = {**SMALL, "checkpoint": tmp_path / "fit"}
+    kill_after(2, monkeypatch, GRUClassifier(**params, loss=first).fit, *waves)
+    with pytest.raises(ValueError, match=r"with other \['loss'\]"):
+        GRUClassifier(**params, loss=other).fit(*waves)
+    GRUClassifier(**params, loss=same).fit(*waves)
+    assert not list(tmp_path.iterdir())
+
+
+def test_long_arrays_and_functions_are_compared_in_full():
+    long = np.zeros(5000)
+    other = long.copy()
+    other[2500] = 1.0
+    text = _checkpoints.plain_text
+    assert text({"a": long, "f": torch.sigmoid}) == text(
+        {"f": torch.sigmoid, "a": long}
+    )
+    assert text({"a": [long]}) != text({"a": [other]})
+    assert "0x" not in text([halves, made(1.0), torch.sigmoid, torch.optim.Adam])
+
+
+def test_a_scheduler_whose_state_is_not_kept_is_refused(waves, tmp_path):
+    params = {**SMALL, "lr_schedule": "constant", "checkpoint": tmp_path / "fit"}
+    model = GRUClassifier(**params, callbacks=[LRScheduler("StepLR", step_size=2)])
+    with pytest.raises(ValueError, match="an LRScheduler, and a checkpoint does not"):
+        model.fit(*waves)
+
+
+def test_an_optimizer_with_lists_in_its_state_goes_on(waves, tmp_path, monkeypatch):
+    params = {**SMALL, "optimizer": torch.optim.LBFGS, "lr_schedule": "constant"}
+    params["lr"] = 0.1
+    expected = GRUClassifier(**params).fit(*waves)
+    model = GRUClassifier(**params, checkpoint=tmp_path / "fit")
+    kill_after(3, monkeypatch, model.fit, *waves)
+    assert_same_net(model.fit(*waves), expected)
+
+
+def test_what_a_kill_left_half_written_is_removed(left_behind, waves):
+    draft = left_behind.with_name(f".fit.{'a' * 16}.tmp")
+    draft.write_bytes(b"half")
+    GRUClassifier(**SMALL, checkpoint=left_behind).fit(*waves)
+    assert not list(left_behind.parent.iterdir())
+
+
+@pytest.mark.parametrize("states", [[{}], 7, [{"ended": False}]])
+def test_states_that_are_none_are_refused(states, left_behind, waves):
+    tree, _ = _checkpoints.read_archive(left_behind, "skrnn checkpoint", 1)
+    writer = _checkpoints.Writer()
+    tree["states"] = writer.describe(states, "states")
+    _checkpoints.write_archive(left_behind, "skrnn checkpoint", 1, tree, {})
+    with pytest.raises(ModelFileError, match="cannot be read"):
+        GRUClassifier(**SMALL, checkpoint=left_behind).fit(*waves)
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\3\4", b"x" * 1000])
 def test_files_of_something_else_are_left_alone(content, waves, tmp_path):
     (tmp_path / "fit").write_bytes(content)
     model = GRUClassifier(**SMALL, checkpoint=tmp_path / "fit")
-    with pytest.raises(ModelFileError, match=r"cannot be read: .* Delete it to begin"):
+    with pytest.raises(ModelFileError, match=r"cannot be read .*\. Delete it to begin"):
         model.fit(*waves)
     assert (tmp_path / "fit").read_bytes() == content
 

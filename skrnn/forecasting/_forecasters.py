@@ -107,10 +107,12 @@ class RNNForecaster(BaseRecurrentForecaster):
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
     checkpoint : str, path or None, default=None
-        A file that ``fit`` writes its state to, about once a second, and removes at the
+        A file that a fit writes its state to, about once a second, and removes at the
         end. If it is there already, of a fit with the same data and parameters that was
-        killed, ``fit`` goes on from it and gives what it would have given, to the bit.
-        Needs a ``random_state``, and safetensors; ``callbacks`` begin anew.
+        killed, ``fit`` goes on from it and gives what it would have given, to the bit;
+        of another fit, it is refused. Needs a ``random_state``, and safetensors;
+        ``callbacks`` begin anew. One file is for one fit: leave it None in a search or
+        a vote, whose clones would share it.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, dropout, windows and paths. None draws one from numpy's
         global generator.
@@ -299,10 +301,12 @@ class LSTMForecaster(BaseRecurrentForecaster):
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
     checkpoint : str, path or None, default=None
-        A file that ``fit`` writes its state to, about once a second, and removes at the
+        A file that a fit writes its state to, about once a second, and removes at the
         end. If it is there already, of a fit with the same data and parameters that was
-        killed, ``fit`` goes on from it and gives what it would have given, to the bit.
-        Needs a ``random_state``, and safetensors; ``callbacks`` begin anew.
+        killed, ``fit`` goes on from it and gives what it would have given, to the bit;
+        of another fit, it is refused. Needs a ``random_state``, and safetensors;
+        ``callbacks`` begin anew. One file is for one fit: leave it None in a search or
+        a vote, whose clones would share it.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, dropout, windows and paths. None draws one from numpy's
         global generator.
@@ -492,10 +496,12 @@ class GRUForecaster(BaseRecurrentForecaster):
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
     checkpoint : str, path or None, default=None
-        A file that ``fit`` writes its state to, about once a second, and removes at the
+        A file that a fit writes its state to, about once a second, and removes at the
         end. If it is there already, of a fit with the same data and parameters that was
-        killed, ``fit`` goes on from it and gives what it would have given, to the bit.
-        Needs a ``random_state``, and safetensors; ``callbacks`` begin anew.
+        killed, ``fit`` goes on from it and gives what it would have given, to the bit;
+        of another fit, it is refused. Needs a ``random_state``, and safetensors;
+        ``callbacks`` begin anew. One file is for one fit: leave it None in a search or
+        a vote, whose clones would share it.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, dropout, windows and paths. None draws one from numpy's
         global generator.

@@ -16,6 +16,7 @@ from skrnn.forecasting._network import (
     History,
     Network,
     Standing,
+    describe_history,
     look_back,
     read_on,
     walk,
@@ -49,6 +50,24 @@ class Memory:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Forecast on the CPU if the device of the fit is not here."""
         vars(self).update({**state, "device": device_or_cpu(str(state["device"]))})
+
+    def check(self) -> None:
+        """Refuse what cannot come from reading series with this network."""
+        config, n = self.network.config, len(self.series)
+        parts = (self.extras, self.told, self.standings, self.read_until)
+        if any(len(part) != n for part in parts):
+            raise ValueError("The series and what was read of them differ in number.")
+        n_columns, n_extras = config["n_columns"], config["n_extras"]
+        shapes = standing_shapes(self.network)
+        for each, extra, standing in zip(
+            self.series, self.extras, self.standings, strict=True
+        ):
+            wide = (len(each.index), n_columns), (len(each.index), n_extras)
+            found = [*standing.carry[:-1], standing.missing, standing.hidden]
+            if (each.values.shape, extra.shape) != wide or shapes != [
+                (part.shape, part.dtype) for part in found
+            ]:
+                raise ValueError(f"{each.where} was not read by this network.")
 
     def read(self, series: list[Series], frames: Frames | None) -> Memory:
         """Read new series, and the new values of known ones, from where they stand."""
@@ -272,6 +291,18 @@ class Memory:
             self.device,
         )
         return dict(zip(places, seen, strict=True))
+
+
+def standing_shapes(network: Network) -> list[Any]:
+    """Give shapes and types of the arrays of a standing, but for a number."""
+    config = network.config
+    shapes = [(1, config[name]) for name in ("n_columns", "n_extras")]
+    history = History(*(np.zeros(shape) for shape in shapes))
+    _, carry, missing = describe_history(network, history)
+    parts = 2 if config["cell"] == "lstm" else 1
+    hidden = network.n_networks, config["num_layers"], parts, config["hidden_size"]
+    arrays = [(part.shape, part.dtype) for part in (*carry[:-1], missing)]
+    return [*arrays, (hidden, np.dtype(config["dtype"]))]
 
 
 def known_until(values: Array) -> int:

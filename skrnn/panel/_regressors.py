@@ -122,10 +122,11 @@ class RNNRegressor(BaseRecurrentPanelRegressor):
         first fit has chosen stays.
     init : {"orthogonal", "chrono"}, default="orthogonal"
         How weights begin: Glorot and orthogonal matrices, with open forget gates (bias
-        1) of an LSTM; or these with biases of the gates of an LSTM or a GRU drawn so
-        that units remember for times up to the longest training sequence (Tallec &
-        Ollivier 2018, arXiv:1804.11188), for targets that depend on single steps long
-        ago.
+        1) of an LSTM; or these with biases of the gates drawn so that units remember
+        for times up to the longest sequence of the first fit, in steps that the layers
+        see (Tallec & Ollivier 2018, arXiv:1804.11188). For a network that reads
+        forwards and must recall single steps long ago; an RNN has no gates and refuses
+        it.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -178,10 +179,12 @@ class RNNRegressor(BaseRecurrentPanelRegressor):
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
     checkpoint : str, path or None, default=None
-        A file that ``fit`` writes its state to, about once a second, and removes at the
+        A file that a fit writes its state to, about once a second, and removes at the
         end. If it is there already, of a fit with the same data and parameters that was
-        killed, ``fit`` goes on from it and gives what it would have given, to the bit.
-        Needs a ``random_state``, and safetensors; ``callbacks`` begin anew.
+        killed, ``fit`` goes on from it and gives what it would have given, to the bit;
+        of another fit, it is refused. Needs a ``random_state``, and safetensors;
+        ``callbacks`` begin anew. One file is for one fit: leave it None in a search or
+        a vote, whose clones would share it.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, dropout and shuffling. None draws one from numpy's
         global generator.
@@ -285,10 +288,11 @@ class LSTMRegressor(BaseRecurrentPanelRegressor):
         first fit has chosen stays.
     init : {"orthogonal", "chrono"}, default="orthogonal"
         How weights begin: Glorot and orthogonal matrices, with open forget gates (bias
-        1) of an LSTM; or these with biases of the gates of an LSTM or a GRU drawn so
-        that units remember for times up to the longest training sequence (Tallec &
-        Ollivier 2018, arXiv:1804.11188), for targets that depend on single steps long
-        ago.
+        1) of an LSTM; or these with biases of the gates drawn so that units remember
+        for times up to the longest sequence of the first fit, in steps that the layers
+        see (Tallec & Ollivier 2018, arXiv:1804.11188). For a network that reads
+        forwards and must recall single steps long ago; an RNN has no gates and refuses
+        it.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -341,10 +345,12 @@ class LSTMRegressor(BaseRecurrentPanelRegressor):
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
     checkpoint : str, path or None, default=None
-        A file that ``fit`` writes its state to, about once a second, and removes at the
+        A file that a fit writes its state to, about once a second, and removes at the
         end. If it is there already, of a fit with the same data and parameters that was
-        killed, ``fit`` goes on from it and gives what it would have given, to the bit.
-        Needs a ``random_state``, and safetensors; ``callbacks`` begin anew.
+        killed, ``fit`` goes on from it and gives what it would have given, to the bit;
+        of another fit, it is refused. Needs a ``random_state``, and safetensors;
+        ``callbacks`` begin anew. One file is for one fit: leave it None in a search or
+        a vote, whose clones would share it.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, dropout and shuffling. None draws one from numpy's
         global generator.
@@ -449,10 +455,11 @@ class GRURegressor(BaseRecurrentPanelRegressor):
         first fit has chosen stays.
     init : {"orthogonal", "chrono"}, default="orthogonal"
         How weights begin: Glorot and orthogonal matrices, with open forget gates (bias
-        1) of an LSTM; or these with biases of the gates of an LSTM or a GRU drawn so
-        that units remember for times up to the longest training sequence (Tallec &
-        Ollivier 2018, arXiv:1804.11188), for targets that depend on single steps long
-        ago.
+        1) of an LSTM; or these with biases of the gates drawn so that units remember
+        for times up to the longest sequence of the first fit, in steps that the layers
+        see (Tallec & Ollivier 2018, arXiv:1804.11188). For a network that reads
+        forwards and must recall single steps long ago; an RNN has no gates and refuses
+        it.
     lr : float, default=3e-3
         Step size of the optimiser, the largest one if there is a schedule.
     lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
@@ -505,10 +512,12 @@ class GRURegressor(BaseRecurrentPanelRegressor):
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
     checkpoint : str, path or None, default=None
-        A file that ``fit`` writes its state to, about once a second, and removes at the
+        A file that a fit writes its state to, about once a second, and removes at the
         end. If it is there already, of a fit with the same data and parameters that was
-        killed, ``fit`` goes on from it and gives what it would have given, to the bit.
-        Needs a ``random_state``, and safetensors; ``callbacks`` begin anew.
+        killed, ``fit`` goes on from it and gives what it would have given, to the bit;
+        of another fit, it is refused. Needs a ``random_state``, and safetensors;
+        ``callbacks`` begin anew. One file is for one fit: leave it None in a search or
+        a vote, whose clones would share it.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, dropout and shuffling. None draws one from numpy's
         global generator.
