@@ -17,6 +17,7 @@ from skrnn._sequences import Sequences
 __all__ = ["gates_over_time", "integrated_gradients", "occlusion"]
 
 Array = NDArray[np.float64]
+ROWS = 128  # sequences that are run together
 GATES = {
     "rnn": ("hidden",),
     "lstm": ("input", "forget", "candidate", "output", "cell", "hidden"),
@@ -35,63 +36,69 @@ def integrated_gradients(
     module: SequenceModule,
     sequences: Sequences,
     baseline: Array,
-    targets: NDArray[np.int64],
+    directions: Array,
     n_points: int,
-) -> Array:
+) -> list[Array]:
     """Integrate gradients of an output on the straight way from the baseline.
 
-    Sundararajan et al. (2017), arXiv:1703.01365: (n_all_steps, n_features), which add
-    up, for each sequence, to the output there minus that of the baseline.
+    Sundararajan et al. (2017), arXiv:1703.01365. For each sequence an array (n_steps,
+    n_features), which adds up to the output there minus that of the baseline. The
+    output is that of the module times the row of ``directions`` of the sequence.
     """
-    with plain_torch(module.head.weight.device):
-        x, lengths = tensors(module, sequences)
-        base = torch.from_numpy(baseline).to(x).expand_as(x)
-        rows = torch.arange(len(x), device=x.device)
-        chosen = torch.from_numpy(targets).to(x.device)
-        total = torch.zeros_like(x)
-        for share in (np.arange(n_points) + 0.5) / n_points:  # the middle of each part
-            point = torch.lerp(base, x, float(share)).requires_grad_()
-            output = module(point, lengths)[rows, chosen].sum()
-            (gradient,) = torch.autograd.grad(output, point)
-            total += gradient
-        found = (total / n_points * (x - base)).cpu().numpy()
-    return inside(found, sequences)
+    results: list[Array] = []
+    for begin in range(0, len(sequences), ROWS):
+        some = sequences[begin : begin + ROWS]
+        with plain_torch(module.head.weight.device), torch.backends.cudnn.flags(False):
+            x, lengths = tensors(module, some)
+            base = torch.from_numpy(baseline).to(x).expand_as(x)
+            wanted = torch.from_numpy(directions[begin : begin + ROWS]).to(x)
+            total = torch.zeros_like(x)
+            for share in (np.arange(n_points) + 0.5) / n_points:  # middles of parts
+                point = torch.lerp(base, x, float(share)).requires_grad_()
+                output = (module(point, lengths) * wanted).sum()
+                (gradient,) = torch.autograd.grad(output, point)
+                total += gradient
+            found = (total / n_points * (x - base)).double().cpu().numpy()
+        parts = zip(found, some.lengths, strict=True)
+        results += [each[:length] for each, length in parts]
+    return results
 
 
 def occlusion(
     module: SequenceModule,
     sequences: Sequences,
     baseline: Array,
-    targets: NDArray[np.int64],
+    directions: Array,
     width: int,
-) -> Array:
+    n_features: int,
+) -> list[Array]:
     """Replace ``width`` steps around each by the baseline: how far an output falls.
 
-    Zeiler & Fergus (2014), arXiv:1311.2901: (n_all_steps, n_features).
+    Zeiler & Fergus (2014), arXiv:1311.2901. For each sequence an array (n_steps,
+    n_features). What the module reads further, marks of missing values, goes with its
+    feature.
     """
     results = []
     with plain_torch(module.head.weight.device, gradients=False):
-        for place, target in enumerate(targets):
-            x = torch.from_numpy(sequences[place].copy()).to(module.head.weight)
-            base = torch.from_numpy(baseline).to(x)
-            whole = module(x[None])[0, target]
-            found = np.empty(x.shape)
+        like = module.head.weight
+        base = torch.from_numpy(baseline).to(like)
+        for place, direction in enumerate(torch.from_numpy(directions).to(like)):
+            x = torch.from_numpy(sequences[place].copy()).to(like)
+            whole = module(x[None])[0] @ direction
+            found = np.empty((len(x), n_features))
             steps = torch.arange(len(x), device=x.device)
-            near = (steps[:, None] - steps).abs() <= width // 2
-            for feature in range(x.shape[1]):
-                some = x.repeat(len(x), 1, 1)
-                some[..., feature] = torch.where(
-                    near, base[feature], some[..., feature]
-                )
-                found[:, feature] = (whole - module(some)[:, target]).cpu().numpy()
+            for feature in range(n_features):
+                columns = torch.arange(feature, x.shape[1], n_features, device=x.device)
+                for begin in range(0, len(x), ROWS):
+                    middle = steps[begin : begin + ROWS]
+                    near = (middle[:, None] - steps).abs() <= width // 2
+                    some = x.repeat(len(middle), 1, 1)
+                    hidden = torch.where(near[:, :, None], base[columns], x[:, columns])
+                    some[:, :, columns] = hidden
+                    fallen = whole - module(some) @ direction
+                    found[middle.cpu(), feature] = fallen.double().cpu().numpy()
             results.append(found)
-    return np.concatenate(results)
-
-
-def inside(padded: Array, sequences: Sequences) -> Array:
-    """Take the steps of sequences, one after the other, out of padded ones."""
-    parts = zip(padded, sequences.lengths, strict=True)
-    return np.concatenate([each[:length] for each, length in parts]).astype(float)
+    return results
 
 
 def gates_over_time(

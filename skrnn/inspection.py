@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_regressor
+from sklearn.utils.validation import check_is_fitted
 
 from skrnn._base import BaseRecurrent
 
@@ -15,6 +16,7 @@ __all__ = ["ForecastDisplay", "GateDisplay", "SequenceImportanceDisplay"]
 __all__ += ["TrainingHistoryDisplay", "sequence_importance"]
 
 METHODS = ("integrated_gradients", "occlusion")
+N_POINTS = 64
 
 
 def sequence_importance(
@@ -24,7 +26,7 @@ def sequence_importance(
     method: str = "integrated_gradients",
     target: Any = None,
     baseline: Any = None,
-    n_points: Any = 64,
+    n_points: Any = N_POINTS,
     width: Any = 1,
 ) -> list[NDArray[np.float64]]:
     """Compute what each step and feature of sequences adds to an output.
@@ -42,14 +44,17 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         output falls if the steps around each are replaced by the baseline [2]_.
     target : label, int or None, default=None
         The class (of several labels: the column) whose score is looked at, before it
-        becomes a probability; for each sequence the predicted one if None. For a
-        regressor the column of y, None for the first.
+        becomes a probability; of two classes, the log-odds of this one. None is, for
+        each sequence, that with the largest score. For a regressor the column of y,
+        None for the first.
     baseline : array of shape (n_features,) or None, default=None
-        A step that says nothing; None is the mean of all steps of X.
+        A step that says nothing; None is the mean of all steps of X, as the network
+        reads them: with ``missing="mask"``, filled, and with their marks.
     n_points : int, default=64
         Points of the way that gradients are taken at.
     width : int, default=1
-        Number of steps that are occluded together, in the middle of which each stands.
+        Number of steps that are occluded together, in the middle of which each stands;
+        an odd number.
 
     Returns
     -------
@@ -86,74 +91,101 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
     >>> bool(sum(marked) > sum(others))
     True
     """
-    from skrnn import _importance
-
     if method not in METHODS:
         raise ValueError(f"method={method!r}, expected one of {METHODS}.")
     for name, value in (("n_points", n_points), ("width", width)):
         if not isinstance(value, Integral) or value < 1:
             raise ValueError(f"{name}={value!r}, expected a number from 1 on.")
+    if width % 2 == 0:
+        raise ValueError(f"width={width!r}, expected an odd number.")
     fitted = network_of(estimator)
-    if fitted.input_scale_ == "sequence":
-        raise ValueError(
-            "With scale_inputs='sequence' each value changes the scale of its whole "
-            "sequence, so that steps cannot be told apart: fit with "
-            "scale_inputs='feature'."
+    sequences = fitted._read_sequences(X, reset=False)
+    around = baseline_of(fitted, sequences, baseline)
+    how = (method, target, int(n_points), int(width))
+    return explain(fitted, sequences, around, *how)
+
+
+def explain(
+    fitted: Any,
+    sequences: Any,
+    around: NDArray[np.float64],
+    method: str,
+    target: Any,
+    n_points: int,
+    width: int,
+) -> list[NDArray[np.float64]]:
+    """Compute importances from checked arguments."""
+    from skrnn import _importance
+    from skrnn._running import run_module
+
+    prepare, module = fitted._preparation(), fitted.module_
+    outputs = run_module(module, sequences, "outputs", prepare)
+    directions = directions_of(fitted, outputs, target)
+    seen, n_features = prepare(sequences), fitted._n_step_features
+    if method == "occlusion":
+        return _importance.occlusion(
+            module, seen, around, directions, width, n_features
         )
-    prepare = fitted._preparation()
-    sequences = prepare(fitted._read_sequences(X, reset=False))
-    n_features = fitted._n_step_features
-    if baseline is None:
-        around = sequences.values.mean(axis=0, dtype=np.float64)
-    else:
-        given = np.asarray(baseline, dtype=np.float64).reshape(-1)
-        if given.shape != (n_features,) or not np.isfinite(given).all():
-            raise ValueError(
-                f"baseline={baseline!r}, expected {n_features} finite number(s), one "
-                "for each feature."
-            )
-        marks = np.zeros(sequences.n_features - n_features)  # nothing is missing there
-        around = np.concatenate([given, marks])
-    columns, unit = columns_of(fitted, X, target, len(sequences))
-    module = fitted.module_
-    found = (
-        _importance.integrated_gradients(
-            module, sequences, around, columns, int(n_points)
-        )
-        if method == "integrated_gradients"
-        else _importance.occlusion(module, sequences, around, columns, int(width))
-    )
-    parts = np.split(found[:, :n_features], sequences.offsets[1:-1])
-    return [part * unit[column] for part, column in zip(parts, columns, strict=True)]
+    found = _importance.integrated_gradients(module, seen, around, directions, n_points)
+    # what a mark of a missing value adds is said of its feature
+    return [each.reshape(len(each), -1, n_features).sum(axis=1) for each in found]
 
 
 def network_of(estimator: Any) -> Any:
     """Give the fitted network of this package."""
     if not isinstance(estimator, BaseRecurrent):
         raise TypeError(
-            f"estimator is a {type(estimator).__name__}, expected a classifier or "
-            "regressor of skrnn: of a pipeline pass the last step, and X as it comes "
-            "to it."
+            f"estimator is a {type(estimator).__module__}.{type(estimator).__name__}, "
+            "expected a classifier or regressor of skrnn: of a pipeline pass the last "
+            "step, and X as it comes to it; of a panel estimator pass estimator_, and "
+            "as_sequences(X)."
         )
     return estimator._fitted()
 
 
-def columns_of(
-    fitted: Any, X: Any, target: Any, n_sequences: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Which output is looked at for each sequence, and the unit of each output."""
-    n_outputs = fitted._n_module_outputs()
+def baseline_of(fitted: Any, sequences: Any, given: Any) -> NDArray[np.float64]:
+    """Give a step of all that the module reads which says nothing."""
+    if fitted.input_scale_ == "sequence":
+        raise ValueError(
+            "With scale_inputs='sequence' each value changes the scale of its whole "
+            "sequence, so that steps cannot be told apart: fit with "
+            "scale_inputs='feature'."
+        )
+    seen = fitted._preparation()(sequences).values
+    if given is None:
+        return np.asarray(seen.mean(axis=0, dtype=np.float64))
+    n_features = fitted._n_step_features
+    try:
+        step = np.asarray(given, dtype=np.float64).reshape(-1)
+    except (TypeError, ValueError):
+        step = np.empty(0)
+    if step.shape != (n_features,) or not np.isfinite(step).all():
+        raise ValueError(
+            f"baseline={given!r}, expected {n_features} finite number(s), one for each "
+            "feature."
+        )
+    marks = np.zeros(seen.shape[1] - n_features)  # nothing is missing there
+    return np.concatenate([step, marks])
+
+
+def directions_of(
+    fitted: Any, outputs: NDArray[Any], target: Any
+) -> NDArray[np.float64]:
+    """Say which outputs are looked at, for each sequence, and in what unit."""
+    n_outputs = outputs.shape[1]
+    each = np.eye(n_outputs)
     if is_regressor(fitted):
-        ends = fitted._decode(np.array([np.zeros(n_outputs), np.ones(n_outputs)]))
-        names, unit = list(range(n_outputs)), np.atleast_1d(ends[1] - ends[0])
-        target = 0 if target is None else target
+        names, target = list(range(n_outputs)), 0 if target is None else target
+        each = each * np.atleast_1d(fitted.target_scale_)
     else:
-        names, unit = fitted.classes_.tolist(), np.ones(n_outputs)
+        names = fitted.classes_.tolist()
+        if n_outputs == 2 and not fitted._multilabel:
+            each = np.array([[1.0, -1.0], [-1.0, 1.0]])  # log-odds, for and against
     if target is None:
-        return fitted._run(X).argmax(axis=1), unit
-    if target not in names:
+        return np.asarray(each[outputs.argmax(axis=1)])
+    if not any(name == target for name in names if np.ndim(target) == 0):
         raise ValueError(f"target={target!r}, expected one of {names}.")
-    return np.full(n_sequences, names.index(target)), unit
+    return np.tile(each[names.index(target)], (len(outputs), 1))
 
 
 def axes_of(ax: Any, n_rows: int = 1, **shape: Any) -> Any:
@@ -230,13 +262,19 @@ class TrainingHistoryDisplay:
 
         Raises
         ------
+        NotFittedError
+            If nothing was fitted yet.
         TypeError
-            If ``estimator`` has no ``history_``.
+            If ``estimator`` is of another kind.
         ValueError
             If the history has none of ``metrics``.
         ImportError
             If matplotlib is not installed.
         """
+        if hasattr(estimator, "check_is_fitted"):  # one of sktime
+            estimator.check_is_fitted()
+        elif isinstance(estimator, BaseRecurrent):
+            check_is_fitted(estimator)
         estimator = getattr(estimator, "estimator_", estimator)  # of a panel
         if not hasattr(estimator, "history_"):
             raise TypeError(
@@ -276,7 +314,8 @@ class TrainingHistoryDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        names = [m for m in metrics if any(m in each for each in self.history)]
+        wanted = [metrics] if isinstance(metrics, str) else metrics
+        names = [m for m in wanted if any(m in each for each in self.history)]
         if not names:
             known = sorted({name for each in self.history for name in each})
             raise ValueError(f"metrics={metrics!r}, but the history has {known}.")
@@ -285,9 +324,11 @@ class TrainingHistoryDisplay:
         for colour, name in enumerate(names):
             runs: dict[Any, list[Any]] = {}  # of the networks of an ensemble
             for each in self.history:
-                if name in each:
-                    runs.setdefault(each.get("network"), []).append(each[name])
+                loss = each.get(name, np.nan)
+                runs.setdefault(each.get("network"), []).append(loss)
             for number, losses in enumerate(runs.values()):
+                if np.isnan(losses).all():
+                    continue
                 label = name.replace("_", " ") if number == 0 else None
                 style = {"color": f"C{colour}", "alpha": 1.0 if len(runs) == 1 else 0.6}
                 epochs = np.arange(1, len(losses) + 1)
@@ -358,7 +399,7 @@ class ForecastDisplay:
         y_test: Any = None,
         coverage: Any = (0.5, 0.8, 0.95),
         series: Any = None,
-        n_past: int | None = None,
+        n_past: Any = None,
         ax: Any = None,
     ) -> Self:
         """Forecast, and draw it.
@@ -371,12 +412,13 @@ class ForecastDisplay:
             The steps to forecast; None for those given to ``fit``.
         X : DataFrame or None, default=None
             Exogenous columns of the times to forecast.
-        y_test : Series or None, default=None
+        y_test : Series, DataFrame or None, default=None
             What came, to be drawn beside the forecast.
-        coverage : sequence of float, default=(0.5, 0.8, 0.95)
-            Of the intervals.
+        coverage : float or sequence of float, default=(0.5, 0.8, 0.95)
+            Of the intervals; an empty sequence draws none.
         series : label, tuple of labels or None, default=None
-            Which series of a panel; None for the first.
+            Which series of a panel; None for the first. Of several columns the first is
+            drawn.
         n_past : int or None, default=None
             How many of the last values to draw; None for four times as many as are
             forecast, all with 0.
@@ -393,25 +435,35 @@ class ForecastDisplay:
         NotFittedError
             If nothing was fitted yet.
         TypeError
-            If ``estimator`` is of another kind.
+            If ``estimator`` is of another kind, or was fitted on arrays without times.
         ValueError
-            If there is no such series.
+            If there is no such series, or an argument cannot be used.
         ImportError
             If matplotlib or skpro is not installed.
         """
-        if not hasattr(estimator, "predict_interval"):
+        from skrnn.forecasting._base import BaseRecurrentForecaster
+
+        if not isinstance(estimator, BaseRecurrentForecaster):
             raise TypeError(
-                f"estimator is a {type(estimator).__name__}, expected a fitted "
-                "forecaster."
+                f"estimator is a {type(estimator).__name__}, expected a forecaster of "
+                "skrnn; for others make a ForecastDisplay of their forecasts."
             )
+        if n_past is not None and (not isinstance(n_past, Integral) or n_past < 0):
+            raise ValueError(f"n_past={n_past!r}, expected a number from 0 on.")
+        levels = [coverage] if isinstance(coverage, Real) else list(coverage)
         y_pred = estimator.predict(fh, X=X)
-        intervals = estimator.predict_interval(fh, X=X, coverage=list(coverage))
+        if isinstance(y_pred, np.ndarray | list):
+            raise TypeError(
+                f"The forecaster was fitted on a {type(y_pred).__name__}, expected a "
+                "Series or a DataFrame, which have times."
+            )
+        intervals = None
+        if levels:
+            intervals = estimator.predict_interval(fh, X=X, coverage=levels)
         past, key = estimator._memory.past(series)
-        if key:
-            y_pred, intervals = y_pred.loc[key], intervals.loc[key]
-        if getattr(y_pred, "ndim", 1) > 1:
-            y_pred = y_pred.iloc[:, 0]
-        shown = 4 * len(y_pred) if n_past is None else n_past
+        y_pred, y_test = (first_column(part_of(each, key)) for each in (y_pred, y_test))
+        intervals = part_of(intervals, key)
+        shown = 4 * len(y_pred) if n_past is None else int(n_past)
         display = cls(past[-shown:], y_pred, intervals, y_test)
         return display.plot(ax=ax)
 
@@ -459,6 +511,16 @@ class ForecastDisplay:
         self.ax_.axvline(time_of(self.y)[-1], color="0.5", linewidth=0.8)
         self.ax_.legend()
         return self
+
+
+def part_of(frame: Any, key: Any) -> Any:
+    """Take one series out of a panel; anything else is one already."""
+    return frame.loc[key] if frame is not None and frame.index.nlevels > 1 else frame
+
+
+def first_column(y: Any) -> Any:
+    """Make a series of a frame."""
+    return y.iloc[:, 0] if y is not None and y.ndim > 1 else y
 
 
 def time_of(y: Any) -> Any:
@@ -555,10 +617,10 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         """
         fitted = network_of(estimator)
         sequences, one = pick(fitted, X, index)
-        if baseline is None:
-            baseline = np.nanmean(sequences.values, axis=0, dtype=np.float64)
-        how = {"method": method, "target": target, "baseline": baseline}
-        importance = sequence_importance(fitted, one, **how)[0]
+        if method not in METHODS:
+            raise ValueError(f"method={method!r}, expected one of {METHODS}.")
+        around = baseline_of(fitted, sequences, baseline)
+        importance = explain(fitted, one, around, method, target, N_POINTS, 1)[0]
         display = cls(one[0], importance, names_of(fitted))
         return display.plot(axes=axes)
 
@@ -609,7 +671,9 @@ def names_of(fitted: Any) -> list[str] | None:
 def pick(fitted: Any, X: Any, index: int) -> tuple[Any, Any]:
     """Check X: all of it, and one sequence as a container of its own."""
     sequences = fitted._read_sequences(X, reset=False)
-    if index not in range(-len(sequences), len(sequences)):
+    if not isinstance(index, Integral) or index not in range(
+        -len(sequences), len(sequences)
+    ):
         raise ValueError(f"index={index!r}, but X has {len(sequences)} sequence(s).")
     place = range(len(sequences))[index]
     return sequences, sequences[place : place + 1]
@@ -677,7 +741,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             sequence has.
         direction : {"forward", "backward"}, default="forward"
             Which of the two stacks of a bidirectional network.
-        gates : list of str or None, default=None
+        gates : str, list of str or None, default=None
             Names of the gates to draw; None for all.
         axes : sequence of matplotlib Axes or None, default=None
             Where to draw, one for each gate; None makes a new figure.
@@ -709,7 +773,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         found = gates_over_time(
             fitted.module_, sequence, layer, direction == "backward"
         )
-        wanted = [*found] if gates is None else gates
+        wanted = [gates] if isinstance(gates, str) else gates or [*found]
         for name in wanted:
             if name not in found:
                 raise ValueError(f"gates hold {name!r}, expected some of {[*found]}.")

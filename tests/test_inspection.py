@@ -7,8 +7,10 @@ import pytest
 import torch
 from matplotlib import pyplot
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sktime.datasets import load_airline
+from sktime.exceptions import NotFittedError as NotFitted
 from sktime.utils._testing.hierarchical import _make_hierarchical
 
 import skrnn
@@ -22,6 +24,7 @@ from skrnn.inspection import (
     TrainingHistoryDisplay,
     sequence_importance,
 )
+from skrnn.panel import GRUClassifier as PanelClassifier
 
 SMALL = {"hidden_size": 6, "max_epochs": 4, "random_state": 0, "device": "cpu"}
 EXACT = {**SMALL, "dtype": "float64"}
@@ -82,6 +85,33 @@ def test_classes_are_explained_by_their_scores(waves):
     assert_allclose(total, scores, rtol=0.02, atol=1e-3)
 
 
+def test_two_classes_are_explained_by_the_log_odds(waves):
+    X, y = waves
+    model = GRUClassifier(**EXACT, stem=0).fit(X, np.array(["a", "b", "a"])[y])
+    how = {"baseline": [0.0], "n_points": 300}
+    odds = model.decision_function(X)
+    odds = odds - model.decision_function([np.zeros_like(x) for x in X])
+    for target, sign in (("b", 1), ("a", -1)):
+        found = sequence_importance(model, X, target=target, **how)
+        total = [each.sum() for each in found]
+        assert_allclose(total, sign * odds, rtol=0.02, atol=1e-3)
+
+
+def test_marks_of_missing_values_count_for_their_feature(pairs):
+    X, y = pairs
+    rng = np.random.default_rng(0)
+    gappy = [np.where(rng.random(x.shape) < 0.3, np.nan, x) for x in X]
+    model = GRURegressor(**EXACT, missing="mask", pooling="mean").fit(gappy, y)
+    found = sequence_importance(model, gappy, baseline=[0.0, 0.0], n_points=400)
+    nothing = model.predict([np.zeros_like(x) for x in X])
+    difference = (model.predict(gappy) - nothing)[:, 0]
+    size = np.abs(difference).max()
+    total = [each.sum() for each in found]
+    assert_allclose(total, difference, atol=0.02 * size, rtol=0)
+    hidden = sequence_importance(model, gappy, method="occlusion", baseline=[0.0, 0.0])
+    assert [each.shape for each in hidden] == [x.shape for x in X]
+
+
 @pytest.mark.parametrize("width", [1, 3])
 def test_occlusion_is_what_brute_force_gives(width, pairs):
     X, y = pairs
@@ -121,17 +151,6 @@ def test_the_baseline_is_the_mean_of_all_steps(waves):
         assert_allclose(ours, theirs, atol=1e-12)
 
 
-def test_values_that_are_missing_are_explained_where_they_were_filled(waves):
-    X, y = waves
-    gappy = [x.copy() for x in X]
-    for x in gappy:
-        x[3:5] = np.nan
-    model = GRUClassifier(**EXACT, missing="mask").fit(gappy, y)
-    found = sequence_importance(model, gappy)
-    assert [each.shape for each in found] == [x.shape for x in X]
-    assert np.isfinite(np.concatenate(found)).all()
-
-
 def test_importance_leaves_the_model_as_it_was(waves):
     X, y = waves
     model = GRUClassifier(**SMALL).fit(X, y)
@@ -151,6 +170,9 @@ def test_importance_leaves_the_model_as_it_was(waves):
         ({"baseline": [np.nan]}, r"expected 1 finite number\(s\)"),
         ({"n_points": 0}, "n_points=0, expected a number from 1 on"),
         ({"width": 0.5}, "width=0.5, expected a number from 1 on"),
+        ({"width": 2}, "width=2, expected an odd number"),
+        ({"baseline": "mean"}, r"baseline='mean', expected 1 finite number\(s\)"),
+        ({"target": [1, 2]}, r"target=\[1, 2\], expected one of"),
     ],
 )
 def test_wrong_arguments_are_named(arguments, message, waves):
@@ -176,7 +198,7 @@ def test_what_cannot_be_explained_is_refused(waves):
 @pytest.mark.parametrize("layer", [0, 1])
 @pytest.mark.parametrize("cell", ["RNN", "LSTM", "GRU"])
 def test_gates_lead_to_the_outputs_of_the_layer(cell, layer, direction, pairs):
-    """As torch computes them; of the last layer they are the encoder's."""
+    """As torch computes them, and as the equations of the cells say."""
     X, y = pairs
     cls = getattr(skrnn, f"{cell}Regressor")
     model = cls(**EXACT, num_layers=2, engine="torch", stem=1).fit(X, y)
@@ -232,12 +254,27 @@ def test_a_history_has_a_line_for_each_loss(waves):
         TrainingHistoryDisplay.from_estimator(model, metrics=["nothing"])
     with pytest.raises(TypeError, match="SequenceScaler has no history_"):
         TrainingHistoryDisplay.from_estimator(SequenceScaler())
+    for unfitted in (GRURegressor(), GRUForecaster(), PanelClassifier()):
+        with pytest.raises((NotFittedError, NotFitted)):
+            TrainingHistoryDisplay.from_estimator(unfitted)
 
 
 def test_a_history_of_an_ensemble_has_a_line_for_each_network():
     model = GRUForecaster(**SMALL, n_estimators=2).fit(load_airline())
+    display = TrainingHistoryDisplay.from_estimator(model, metrics="train_loss")
+    runs = [
+        [e["train_loss"] for e in model.history_ if e["network"] == k] for k in (0, 1)
+    ]
+    assert [list(line.get_ydata()) for line in display.lines_] == runs
+
+
+def test_a_loss_stands_at_its_epoch(waves):
+    model = GRUClassifier(**SMALL).partial_fit(*waves)
+    model.set_params(warm_start=True, early_stopping=True).fit(*waves)
     display = TrainingHistoryDisplay.from_estimator(model)
-    assert sum(len(line.get_xdata()) for line in display.lines_) >= 8
+    valid = display.lines_[1]
+    known = valid.get_xdata()[np.isfinite(valid.get_ydata())]
+    assert_array_equal(known, [2, 3, 4, 5])
 
 
 def test_a_forecast_is_drawn_with_its_bands():
@@ -252,15 +289,25 @@ def test_a_forecast_is_drawn_with_its_bands():
     assert {points.min(), points.max()} == {wide.min(), wide.max()}
     labels = [each.get_text() for each in display.ax_.get_legend().get_texts()]
     assert labels == ["95 %", "80 %", "50 %", "known", "forecast", "what came"]
+    draw = ForecastDisplay.from_estimator
+    assert len(draw(model, fh, coverage=0.9).bands_) == 1
+    assert len(draw(model, fh, coverage=[]).bands_) == 0
     with pytest.raises(TypeError, match="estimator is a GRURegressor, expected"):
-        ForecastDisplay.from_estimator(GRURegressor())
+        draw(GRURegressor())
+    with pytest.raises(ValueError, match="n_past=-3, expected a number from 0 on"):
+        draw(model, fh, n_past=-3)
+    with pytest.raises(TypeError, match="fitted on a ndarray, expected a Series"):
+        draw(GRUForecaster(**SMALL).fit(y.to_numpy()), fh)
 
 
 def test_a_series_of_a_panel_is_chosen_by_its_name():
     y = _make_hierarchical((2, 2), 30, 30, random_state=0)
     model = GRUForecaster(**SMALL, n_estimators=1).fit(y)
     key = ("h0_0", "h1_1")
-    display = ForecastDisplay.from_estimator(model, [1, 2], series=key, n_past=7)
+    display = ForecastDisplay.from_estimator(
+        model, [1, 2], series=key, n_past=7, y_test=y
+    )
+    assert_array_equal(display.y_test, y.loc[key].iloc[:, 0])
     expected = model.predict([1, 2]).loc[key].iloc[:, 0]
     assert_array_equal(display.line_.get_ydata(), expected)
     assert_array_equal(display.y, y.loc[key].iloc[-7:, 0])
