@@ -133,7 +133,9 @@ def main():
     parser.add_argument("--sets", nargs="+", default=sets.SETS, choices=sets.SETS)
     parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=PEERS)
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--limit", type=float, default=LIMIT, help="seconds of a process")
+    parser.add_argument(
+        "--limit", type=float, default=LIMIT, help="seconds of a process"
+    )
     options = parser.parse_args()
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     print(f"{'set':22}{'peer':18}{'mean':>8}{'worst':>8}{'CPU s':>8}")
