@@ -40,7 +40,6 @@ LEVELS = np.array([0.05, 0.1, 0.25, 0.75, 0.9, 0.95])  # quantiles that judge a 
 SHARES = [0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4, 1.6, 2.0]  # of a spread
 WIDER = [1.0, 1.1, 1.25, 1.4, 1.6, 2.0, 2.5, 3.0, 4.0, 5.0]
 N_DRAWS = 200  # of each value, to judge how far they spread
-EQUAL = 1.003  # times as large a loss is as good
 ENOUGH = 6  # values to judge by
 FEW = 10  # validation windows, too few to choose an epoch by
 STEADY = 6  # values, before which the scale of a series is not worth learning from
@@ -371,11 +370,8 @@ def settle_spread(
         best += 1
     while best > 0 and loss(best - 1) < loss(best):
         best -= 1
-    last = best
-    while last + 1 < len(SHARES) and loss(last + 1) <= EQUAL * loss(best):
-        last += 1
     for module in modules:
-        module.spread.fill_(SHARES[last])  # rather too wide than too narrow
+        module.spread.fill_(SHARES[best])
 
 
 @torch.no_grad()
