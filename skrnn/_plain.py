@@ -112,13 +112,8 @@ class Writer:
     def _array(self, array: NDArray[Any], where: str) -> Any:
         if array.dtype.kind in "OU":
             parts = [self.describe(each, where) for each in array.ravel().tolist()]
-            kind = array.dtype.str
-            return {
-                "is": "texts",
-                "dtype": kind,
-                "shape": [*array.shape],
-                "parts": parts,
-            }
+            about = {"dtype": array.dtype.str, "shape": [*array.shape]}
+            return {"is": "texts", **about, "parts": parts}
         if array.dtype.kind not in "biufMm" or array.dtype.itemsize > 8:
             self._refuse(array, where)
         if id(array) not in self._names:
@@ -157,9 +152,6 @@ class Writer:
         if isinstance(value, np.random.Generator):
             state = self._map(dict(value.bit_generator.state), where)
             return {"is": "Generator", "state": state}
-        if isinstance(value, slice):
-            parts = [self.describe(each, where) for each in (value.start, value.stop)]
-            return {"is": "slice", "parts": parts}
         return self._refuse(value, where)
 
     def _refuse(self, value: Any, where: str) -> Any:
@@ -216,9 +208,6 @@ class Reader:
 
     def _make_frozenset(self, about: dict[str, Any]) -> frozenset[Any]:
         return frozenset(self.make(about["parts"]))
-
-    def _make_slice(self, about: dict[str, Any]) -> slice:
-        return slice(*self.make(about["parts"]))
 
     def _make_array(self, about: dict[str, Any]) -> NDArray[Any]:
         name = about["name"]
@@ -277,9 +266,7 @@ class Reader:
 
     def _make_object(self, about: dict[str, Any]) -> Any:
         cls, state = class_of(about["class"]), self._map(about["state"])
-        if issubclass(cls, dict):
-            return cls(**state)
-        if issubclass(cls, tuple):
+        if issubclass(cls, dict | tuple):
             return cls(**state)
         made = cls.__new__(cls)
         state = complete(cls, state)
