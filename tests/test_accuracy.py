@@ -70,7 +70,7 @@ def test_what_happened_two_hundred_steps_ago_is_remembered(cls):
 @pytest.mark.parametrize("cls", [GRUClassifier, LSTMClassifier])
 def test_ten_symbols_are_remembered_over_a_hundred_steps(cls):
     make = functools.partial(make_copy_memory, n_steps=100)
-    X, y = make(n_sequences=4000, random_state=0)
+    X, y = make(n_sequences=2500, random_state=0)
     X_test, y_test = make(n_sequences=500, random_state=1)
     model = cls(
         hidden_size=128,
