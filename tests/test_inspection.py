@@ -1,5 +1,7 @@
 """Importance and gates, compared with sums, brute force and the layers themselves."""
 
+import sys
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -266,6 +268,13 @@ def test_a_history_of_an_ensemble_has_a_line_for_each_network():
         [e["train_loss"] for e in model.history_ if e["network"] == k] for k in (0, 1)
     ]
     assert [list(line.get_ydata()) for line in display.lines_] == runs
+
+
+def test_without_matplotlib_it_says_what_to_install(waves, monkeypatch):
+    model = GRUClassifier(**SMALL).fit(*waves)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match="pip install matplotlib"):
+        TrainingHistoryDisplay.from_estimator(model)
 
 
 def test_a_loss_stands_at_its_epoch(waves):

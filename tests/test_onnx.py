@@ -1,5 +1,7 @@
 """ONNX files, run by onnxruntime, compared with the estimators they come from."""
 
+import sys
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -179,6 +181,13 @@ def test_what_is_no_fitted_network_is_refused(waves, tmp_path):
         skrnn.to_onnx(pipeline, tmp_path / "model.onnx")
     with pytest.raises(NotFittedError):
         skrnn.to_onnx(GRURegressor(), tmp_path / "model.onnx")
+
+
+def test_without_onnx_it_says_what_to_install(waves, tmp_path, monkeypatch):
+    model = GRUClassifier(**SMALL).fit(*waves)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ImportError, match="pip install onnx onnxruntime"):
+        skrnn.to_onnx(model, tmp_path / "model.onnx")
 
 
 @pytest.mark.parametrize("kind", ["sequence", "step"])

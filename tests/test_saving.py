@@ -11,6 +11,7 @@ import pickle
 import random
 import signal
 import stat
+import sys
 import time
 import tracemalloc
 import zipfile
@@ -411,6 +412,15 @@ def test_other_files_are_refused(content, tmp_path):
     (tmp_path / "other").write_bytes(content)
     with pytest.raises(ModelFileError, match=r"other cannot be loaded as a model"):
         skrnn.load(tmp_path / "other")
+
+
+def test_without_safetensors_it_says_what_to_install(saved, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
+    with pytest.raises(ImportError, match="need safetensors: pip install safetensors"):
+        skrnn.save(saved[0], tmp_path / "model")
+    with pytest.raises(ImportError, match="need safetensors: pip install safetensors"):
+        skrnn.load(saved[1])
+    assert not list(tmp_path.iterdir())
 
 
 def test_files_that_were_cut_off_are_refused(saved, tmp_path):
