@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -182,14 +183,12 @@ class Graph:
         ]
         graph = helper.make_graph(self.nodes, "skrnn", *tensors, self.constants)
         opset = [helper.make_opsetid("", OPSET)]
-        from skrnn import __version__
-
         return helper.make_model(
             graph,
             opset_imports=opset,
             ir_version=8,
             producer_name="skrnn",
-            producer_version=__version__,
+            producer_version=version("skrnn"),
         )
 
 
@@ -443,8 +442,7 @@ def difference(fitted: Any, got: Array, expected: Array) -> float:
 
 def compare_sequences(session: Any, fitted: Any) -> float:
     """Run the graph and the estimator on ragged batches: the largest difference."""
-    name = "y" if is_regressor(fitted) else "probabilities"
-    worst = 0.0
+    name, found = name_of_output(fitted), []
     for batch in usual_batches(fitted):
         lengths = np.array([len(each) for each in batch])
         x = np.full((len(batch), lengths.max(), batch[0].shape[1]), 7.0, np.float32)
@@ -452,30 +450,33 @@ def compare_sequences(session: Any, fitted: Any) -> float:
             row[: len(each)] = each
         (got,) = session.run([name], {"x": x, "lengths": lengths})
         expected = fitted._decode(fitted._run(batch))
-        worst = max(worst, difference(fitted, got, expected))
-    return worst
+        found.append(difference(fitted, got, expected))
+    return float(np.max(found))  # NaN if one is
 
 
 def compare_steps(session: Any, fitted: Any) -> float:
     """Let the graph and the estimator read streams: the largest difference."""
-    name = "y" if is_regressor(fitted) else "probabilities"
-    names = [
-        each.name for each in session.get_outputs() if each.name.startswith("new_")
-    ]
-    worst, stepper = 0.0, fitted._stepper(begin=True)
+    outputs = [each.name for each in session.get_outputs()]
+    names = [name for name in outputs if name.startswith("new_")]
+    stepper, found = fitted._stepper(begin=True), []
     for batch in usual_batches(fitted):
-        n_steps = min(len(each) for each in batch)
-        stream = np.stack([each[:n_steps] for each in batch]).astype(np.float32)
+        n_steps = max(len(each) for each in batch)  # short ones are read again
+        rows = [np.resize(each, (n_steps, each.shape[1])) for each in batch]
+        stream = np.stack(rows).astype(np.float32)
         state = stepper.initial_state(len(batch))
         ours = {"hidden": state.hidden.astype(np.float32)}
         for k, each in enumerate(state.pooled):
             ours[f"pooled_{k}"] = each.astype(np.float32)
         for step in range(n_steps):
             inputs = {"x": stream[:, step], "n_steps": np.array(step), **ours}
-            got, *after = session.run([name, *names], inputs)
-            ours = {
-                k.removeprefix("new_"): v for k, v in zip(names, after, strict=True)
-            }
+            got, *after = session.run([name_of_output(fitted), *names], inputs)
+            new = zip(names, after, strict=True)
+            ours = {name.removeprefix("new_"): value for name, value in new}
             expected, state = fitted.step(stream[:, step], state)
-            worst = max(worst, difference(fitted, got, np.asarray(expected)))
-    return worst
+            found.append(difference(fitted, got, np.asarray(expected)))
+    return float(np.max(found))
+
+
+def name_of_output(fitted: Any) -> str:
+    """Give the name of the output that is compared."""
+    return "y" if is_regressor(fitted) else "probabilities"

@@ -34,6 +34,7 @@ LAYERS = [  # a file may import only from lines above its own
     {"_dumping"},
     {"_base", "_preprocessing"},
     {"_importance", "_onnx"},
+    {"_explaining"},
     {"_regressors", "_classifiers", "testing", "tuning"},
     {"forecasting._times", "forecasting._levels", "forecasting._heads"},
     {"forecasting._guard"},
@@ -114,7 +115,10 @@ def imports(file):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file.name}: write imports in full"
-            yield node.module
+            inside = node.module == "skrnn"  # names of it are files
+            yield from (
+                (f"skrnn.{a.name}" for a in node.names) if inside else [node.module]
+            )
 
 
 @pytest.mark.parametrize("file", FILES, ids=name_of)

@@ -199,3 +199,28 @@ def test_a_graph_that_differs_is_not_written(kind, waves, tmp_path, monkeypatch)
     with pytest.raises(RuntimeError, match=r"differs from the estimator by .* nothing"):
         skrnn.to_onnx(model, tmp_path / "model.onnx", kind=kind)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_graph_that_goes_wrong_after_some_steps_is_not_written(
+    waves, tmp_path, monkeypatch
+):
+    model = GRUClassifier(**SMALL, bidirectional=False, pooling="mean").fit(*waves)
+
+    def forgets(graph, kind, last):
+        most = graph("Min", "n_steps", graph.constant(9, np.int64))
+        more = graph("Add", most, graph.constant(1, np.int64))
+        n_steps = graph("Cast", more, to=onnx.TensorProto.FLOAT)
+        total = graph("Add", "pooled_0", last)
+        return [total], graph("Div", total, n_steps)
+
+    monkeypatch.setattr(_onnx, "pool_step", forgets)
+    with pytest.raises(RuntimeError, match="differs from the estimator"):
+        skrnn.to_onnx(model, tmp_path / "model.onnx", kind="step")
+
+
+@pytest.mark.parametrize("kind", ["sequence", "step"])
+def test_what_gives_no_numbers_is_not_written(kind, waves, tmp_path):
+    model = GRUClassifier(**SMALL, bidirectional=False, stem=0).fit(*waves)
+    model.module_.head.bias.data.fill_(float("nan"))
+    with pytest.raises(RuntimeError, match="differs from the estimator by nan"):
+        skrnn.to_onnx(model, tmp_path / "model.onnx", kind=kind)
