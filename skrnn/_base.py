@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from functools import cache
@@ -18,7 +17,13 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from skrnn._callbacks import fresh_callbacks
+from skrnn._callbacks import (
+    CallbackSupportMixin,
+    FitTasks,
+    fresh_callbacks,
+    tasks_of,
+    with_callbacks,
+)
 from skrnn._missing import mask_step
 from skrnn._params import CONSTRAINTS, check_details, spawn_seeds
 from skrnn._preparing import Preparation, input_scale, n_blocks, usual_values
@@ -41,19 +46,20 @@ from skrnn._validation import (
 
 if TYPE_CHECKING:  # torch is loaded by the first fit
     from skrnn._modules import SequenceModule
+    from skrnn._net import Net
     from skrnn._running import Part
     from skrnn._settings import Kind, Settings
     from skrnn._streaming import Stepper, StreamState
-    from skrnn._training import Net
 
 __all__ = ["BaseRecurrent"]
 
-NOTES_OF_SKORCH = {"train_loss_best", "valid_loss_best"}
-NOTES_OF_SKORCH |= {"train_batch_count", "valid_batch_count"}
-
 
 class BaseRecurrent(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+    ABC,
 ):
     """Fit, run and describe one recurrent network.
 
@@ -214,12 +220,9 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
     @property
     def history_(self) -> list[dict[str, Any]]:
         """One dict per epoch: ``epoch``, ``train_loss``, ``valid_loss``, ``dur``."""
-        from skrnn._checkpoints import plain_epoch
+        from skrnn._checkpoints import told_of
 
-        return [
-            {k: v for k, v in plain_epoch(e).items() if k not in NOTES_OF_SKORCH}
-            for e in self.net_.history
-        ]
+        return [told_of(epoch) for epoch in self.net_.history]
 
     @property
     def n_iter_(self) -> int:
@@ -271,10 +274,12 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
 
     # --- the story --------------------------------------------------------------
 
+    @with_callbacks  # type: ignore[untyped-decorator]
     def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> None:
         self._check_params()
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val belong together: pass both or neither.")
+        tasks = tasks_of(self, X, y, sample_weight, self.max_epochs)
         again = bool(self.warm_start) and hasattr(self, "net_")
         if not again:
             for name in [name for name in vars(self) if name.endswith("_")]:
@@ -293,8 +298,10 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
                 self._stratify and data.targets.ndim == 1,
                 spawn_seeds(self.random_state, 1)[0],
             )
-        self._train(train, validation, again, self.max_epochs, self.lr_schedule)
+        self._train(train, validation, again, self.max_epochs, self.lr_schedule, tasks)
         self.net_.optimizer_.state.clear()  # an annealed schedule leaves nothing to use
+        if tasks is not None:
+            tasks.end()
 
     def _partial_fit(
         self, X: Any, y: Any, sample_weight: Any, classes: Any = None
@@ -396,6 +403,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         again: bool,
         max_epochs: int,
         lr_schedule: str,
+        tasks: FitTasks | None = None,
     ) -> None:
         from skrnn._devices import plain_torch
         from skrnn._layers import check_engine
@@ -416,6 +424,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             self._settings(max_epochs, lr_schedule),
             patience=self.n_iter_no_change if stops else None,
             seeds=spawn_seeds(self.random_state, 3, n_before),
+            tasks=tasks,
         )
         check_engine(self.engine, settings.device)
         prepared = self._prepare(train)
@@ -430,13 +439,8 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
                     module.scaling.learn(*feature_statistics(prepared, n_scaled))
             else:
                 module = copy_module(old.sequence_module, config)
-            self.net_ = fit_module(
-                module,
-                prepared,
-                None if validation is None else self._prepare(validation),
-                settings,
-                old,
-            )
+            held_out = None if validation is None else self._prepare(validation)
+            self.net_ = fit_module(module, prepared, held_out, settings, old)
 
     def _prepare(self, data: TrainingSet) -> TrainingSet:
         """Turn checked data into what the module sees."""
@@ -466,10 +470,13 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             "stem": n_blocks(self, data.sequences.lengths, old),
         }
 
-    def _settings(self, max_epochs: int, lr_schedule: str) -> Settings:
-        from skrnn._devices import resolve_device
+    def _settings(
+        self, max_epochs: int, lr_schedule: str, or_cpu: bool = False
+    ) -> Settings:
+        from skrnn._devices import device_or_cpu, resolve_device
         from skrnn._settings import Settings
 
+        find = device_or_cpu if or_cpu else resolve_device
         return Settings(
             loss=self.loss,
             optimizer=self.optimizer,
@@ -479,13 +486,19 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             max_grad_norm=self.max_grad_norm,
             max_epochs=int(max_epochs),
             batch_size=self.batch_size,
-            device=resolve_device(self.device),
+            device=find(self.device),
             verbose=self.verbose,
             callbacks=self.callbacks,
             net_params=self.net_params,
             kind=self._target_kind(),
             checkpoint=self.checkpoint,
         )
+
+    def _copy_of(self, net: Net) -> Net:
+        """Copy a net that is still trained."""
+        from skrnn._dumping import dump_net, load_net
+
+        return load_net(dump_net(net), self._settings(1, "constant"))
 
     def _fitted(self) -> Self:
         """Make a draft of the fitted estimator, which no fit will change."""
@@ -565,11 +578,5 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             return
         from skrnn._dumping import load_net
 
-        try:
-            settings = self._settings(1, "constant")
-        except (TypeError, ValueError) as error:
-            warnings.warn(f"The network is loaded on the CPU: {error}", stacklevel=2)
-            device, self.device = self.device, "cpu"
-            settings = self._settings(1, "constant")
-            self.device = device
+        settings = self._settings(1, "constant", or_cpu=True)
         self.net_ = load_net(state["net_"], settings)

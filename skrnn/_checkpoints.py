@@ -25,11 +25,13 @@ from skrnn._plain import Reader, Writer
 from skrnn._settings import Settings
 
 __all__ = ["Checkpoint", "as_plain", "as_tensors", "dump_training"]
-__all__ += ["load_training", "open_checkpoint", "plain_epoch", "set_moments"]
+__all__ += ["load_training", "open_checkpoint", "plain_epoch", "set_moments", "told_of"]
 
 KIND, FORMAT = "skrnn checkpoint", 1
 SECONDS = 1.0  # between two writings; an epoch may take less
-NOT_COMPARED = {"callbacks", "checkpoint", "device", "verbose"}
+NOT_COMPARED = {"callbacks", "checkpoint", "device", "tasks", "verbose"}
+NOTES_OF_SKORCH = {"train_loss_best", "valid_loss_best"}
+NOTES_OF_SKORCH |= {"train_batch_count", "valid_batch_count"}
 ABOUT_CALLBACKS = {  # what ours remember from epoch to epoch
     "finite_guard": ["first_loss"],
     "lr_schedule": ["update"],
@@ -229,3 +231,8 @@ def as_tensors(value: Any) -> Any:
 def plain_epoch(epoch: dict[str, Any]) -> dict[str, Any]:
     """Take one epoch of a history without its batches."""
     return {k: as_plain(v) for k, v in epoch.items() if k != "batches"}
+
+
+def told_of(epoch: dict[str, Any]) -> dict[str, Any]:
+    """Take what a user wants to know of one epoch of a history."""
+    return {k: v for k, v in plain_epoch(epoch).items() if k not in NOTES_OF_SKORCH}

@@ -27,7 +27,7 @@ def resolve_device(device: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         resolved = torch.device(device)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise ValueError(
             f"device={device!r} is not a device. Use 'auto', 'cpu', 'cuda', 'cuda:1' "
             "(the second GPU) or 'mps'."

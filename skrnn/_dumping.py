@@ -10,8 +10,9 @@ import torch
 from skrnn._checkpoints import as_plain, as_tensors, plain_epoch, set_moments
 from skrnn._devices import plain_torch
 from skrnn._modules import SequenceModule, check_weights
+from skrnn._net import Net
 from skrnn._settings import Settings
-from skrnn._training import Net, make_net
+from skrnn._training import make_net
 
 __all__ = ["dump_net", "load_net"]
 

@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skrnn._callbacks import CallbackSupportMixin, tasks_of, with_callbacks
 from skrnn._inputs import as_list, input_kind
 from skrnn._params import CONSTRAINTS
 from skrnn._sequences import Sequences
@@ -30,7 +31,9 @@ def _keeps_its_scale(scaler: Any) -> bool:
     return True
 
 
-class SequenceScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class SequenceScaler(
+    CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator
+):
     """Bring the features of sequences to one scale, leaving their form as it is.
 
     scikit-learn's scalers read a table and treat each column, hence each step, on its
@@ -131,12 +134,14 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             If a parameter is not valid or ``X`` cannot be read.
         """
         draft = draft_of(self)  # a fit that fails leaves what was fitted before
-        draft._fit(X)
+        draft._fit(X, y)
         self.__dict__ = draft.__dict__
         return self
 
-    def _fit(self, X: Any) -> None:
+    @with_callbacks  # type: ignore[untyped-decorator]
+    def _fit(self, X: Any, y: Any) -> None:
         self._validate_params()
+        tasks = tasks_of(self, X, y)
         sequences = self._check(X, reset=True)
         # what scikit-learn's set_output may turn into frames
         tables = {"transform"} if self._input_kind == "table" else set()
@@ -148,6 +153,8 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         else:  # of an earlier fit with per="feature"
             self.__dict__.pop("loc_", None)
             self.__dict__.pop("scale_", None)
+        if tasks is not None:
+            tasks.end()
 
     def transform(self, X: Any) -> Any:
         """Scale sequences.

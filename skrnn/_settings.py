@@ -33,6 +33,7 @@ class Settings:
     patience: int | None = None  # epochs; None never stops early
     seeds: list[int] = field(default_factory=list)  # weights, dropout, shuffling
     checkpoint: Any = None  # a path, or what was opened there
+    tasks: Any = None  # for callbacks of scikit-learn: see FitTasks
 
 
 class StopTraining(Exception):  # no error: early stopping is done

@@ -1,34 +1,21 @@
-"""Train a module: loop and guard. The only skorch file."""
+"""Train a module: what happens before, between and after batches."""
 
 from __future__ import annotations
 
 import copy
-import math
-import re
-import sys
 import warnings
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from itertools import chain
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
-from skorch import NeuralNet
-from skorch.callbacks import (
-    Callback,
-    EarlyStopping,
-    EpochTimer,
-    LRScheduler,
-    PassthroughScoring,
-    PrintLog,
-    ProgressBar,
-)
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler, ProgressBar
 from skorch.history import History
-from skorch.utils import TeeGenerator
-from torch import Tensor, nn
+from torch import nn
 
 from skrnn._batches import Dataset, check_batch, to_dataset
 from skrnn._checkpoints import (
@@ -46,188 +33,23 @@ from skrnn._modules import (
     weights_are_finite,
 )
 from skrnn._native import reused_memory
-from skrnn._optimizers import OPTIMIZERS, SCHEDULES, Factor, optimizer_params
+from skrnn._net import FiniteGuard, Net
+from skrnn._optimizers import SCHEDULES, Factor, optimizer_params
 from skrnn._settings import (
     DivergenceError,
-    Kind,
     NonFiniteError,
     Settings,
     StopTraining,
 )
 from skrnn._training_set import TrainingSet
 
-__all__ = ["Net", "fit_module", "make_net"]
+__all__ = ["fit_module", "make_net"]
 
 NONLINEARITIES = {
     "numbers": None,
     "classes": partial(torch.softmax, dim=1),
     "labels": torch.sigmoid,
 }
-
-
-class Net(NeuralNet):
-    """skorch's loop over our batches, with weights in the loss."""
-
-    shuffler: np.random.Generator | None = None
-    dropout_generator: torch.Generator | None = None
-    n_epochs: int = 0  # of this training
-    kind: Kind = "numbers"
-    guard: FiniteGuard | None = None
-
-    def get_iterator(self, dataset: Dataset, training: bool = False) -> Any:
-        """Slice whole batches; no DataLoader."""
-        if not training:
-            return dataset.iterator(self.batch_size)
-        return dataset.iterator(self.batch_size, self.shuffler, self.n_epochs)
-
-    def infer(self, x: dict[str, Tensor], **fit_params: Any) -> Any:
-        """Run the module on what lies on its device; weights are for the loss."""
-        inputs = {name: tensor for name, tensor in x.items() if name != "weights"}
-        return self.module_(**inputs, **fit_params)
-
-    def train_step(self, batch: Any, **fit_params: Any) -> Any:
-        """Make an update; without a closure, which only few optimisers need."""
-        if type(self.optimizer_) not in OPTIMIZERS.values():
-            return super().train_step(batch, **fit_params)
-        self._zero_grad_optimizer()
-        step = self.train_step_single(batch, **fit_params)
-        named = TeeGenerator(self.get_all_learnable_params())
-        self.notify("on_grad_computed", named_parameters=named, batch=batch)
-        self.optimizer_.step()
-        return step
-
-    def run_single_epoch(
-        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **kwargs: Any
-    ) -> None:
-        """Run an epoch; on a GPU, without waiting for the loss of each batch."""
-        if iterator is None:
-            return
-        batches, losses = self.history[-1]["batches"], []
-        first, wait = len(batches), self.waits_for_losses()
-        for batch in iterator:
-            self.notify("on_batch_begin", batch=batch, training=training)
-            step = step_fn(batch, **kwargs)
-            batches[-1][f"{prefix}_batch_size"] = len(batch[1])
-            losses.append(step["loss"].detach())
-            if wait:
-                self.note_losses(batches[-1:], losses[-1:], prefix)
-            self.notify("on_batch_end", batch=batch, training=training, **step)
-        if not wait:
-            self.note_losses(batches[first:], losses, prefix)
-        self.history.record(f"{prefix}_batch_count", len(losses))
-
-    def waits_for_losses(self) -> bool:
-        """Whether each loss is looked at at once: if that costs little, or is asked."""
-        return self.device == "cpu" or bool(self.listeners_to("on_batch_end"))
-
-    def note_losses(self, batches: Any, losses: list[Tensor], prefix: str) -> None:
-        """Write losses into the history of their batches; stop where one is not finite.
-
-        Taking their numbers is where a GPU has to be waited for.
-        """
-        values = torch.stack(losses).tolist() if len(losses) > 1 else [losses[0].item()]
-        for batch, value in zip(batches, values, strict=True):
-            batch[f"{prefix}_loss"] = value
-        if prefix == "train" and self.guard is not None:
-            self.guard.look_at(values)
-
-    def get_loss(
-        self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False
-    ) -> Tensor:
-        """Weighted mean; weights have mean one over the whole set."""
-        losses: Tensor = self.criterion_(y_pred, y_true)
-        weights = X.get("weights")
-        return losses.mean() if weights is None else (losses * weights).mean()
-
-    @property
-    def classes_(self) -> Any:
-        """Codes of classes; scorers of scikit-learn ask for them."""
-        return np.arange(self.sequence_module.config["n_outputs"])
-
-    def predict(self, X: Any) -> Any:
-        """Decode outputs like targets: codes, 0/1 labels or scaled numbers."""
-        outputs = self.predict_proba(X)
-        if self.kind == "classes":
-            return outputs.argmax(axis=1)
-        return (outputs > 0.5).astype(np.int64) if self.kind == "labels" else outputs
-
-    def notify(self, method_name: str, **kwargs: Any) -> None:
-        """Call the callbacks that listen; most do not listen to every batch."""
-        getattr(self, method_name)(self, **kwargs)
-        for callback in self.listeners_to(method_name):
-            try:
-                getattr(callback, method_name)(self, **kwargs)
-            except KeyboardInterrupt:  # this is how skorch's EarlyStopping stops
-                if isinstance(callback, EarlyStopping):
-                    raise StopTraining from None
-                raise
-
-    def listeners_to(self, method_name: str) -> list[Any]:
-        """Find the callbacks that do anything in a method."""
-        silent = getattr(Callback, method_name)
-        return [
-            callback
-            for _, callback in self.callbacks_
-            if getattr(type(callback), method_name, None) is not silent
-        ]
-
-    def _zero_grad_optimizer(self, set_to_none: bool | None = None) -> None:
-        """Forget the gradients; for few small tensors torch's own way is slow."""
-        if type(self.optimizer_).zero_grad is not torch.optim.Optimizer.zero_grad:
-            super()._zero_grad_optimizer(set_to_none)
-            return
-        for group in self.optimizer_.param_groups:
-            for parameter in group["params"]:
-                parameter.grad = None
-
-    def _set_training(self, training: bool = True) -> None:
-        """Change the mode only if it changes: walking a module tree takes time."""
-        if self.module_.training != training:
-            super()._set_training(training)
-
-    @property
-    def sequence_module(self) -> SequenceModule:
-        """Our module, taken out of what ``torch.compile`` put around it."""
-        module = self.module_._modules.get("_orig_mod", self.module_)
-        return cast("SequenceModule", module)
-
-    @property
-    def _default_callbacks(self) -> list[Any]:
-        callbacks = [
-            ("epoch_timer", EpochTimer()),
-            ("train_loss", PassthroughScoring(name="train_loss", on_train=True)),
-            ("valid_loss", PassthroughScoring(name="valid_loss")),
-        ]
-        if self.verbose:
-            callbacks.append(("print_log", PrintLog(sink=print_row)))
-        return callbacks
-
-
-def print_row(row: str) -> None:
-    """Print a line of the log, with colours only where they can be seen."""
-    print(row if sys.stdout.isatty() else re.sub(r"\x1b\[\d+m", "", row))
-
-
-class FiniteGuard(Callback):
-    """Stop at the first loss that is not finite; keep the weights of each epoch."""
-
-    def __init__(self) -> None:
-        self.good: dict[str, Tensor] | None = None
-        self.first_loss: float | None = None
-
-    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
-        """Remember the weights that the last epoch ended with."""
-        if self.first_loss is not None and weights_are_finite(net.module_):
-            self.good = copy_weights(net.module_)
-        if len(net.history) > 1:
-            net.history[-2]["batches"] = []  # else history grows with every batch
-
-    def look_at(self, losses: list[float]) -> None:
-        """Look at the loss of every batch that is trained on."""
-        if self.first_loss is None:
-            self.first_loss = losses[0]
-        if not all(map(math.isfinite, losses)):
-            raise NonFiniteError
 
 
 def fit_module(
@@ -323,6 +145,8 @@ def make_net(
         callbacks.append(("progress_bar", ProgressBar()))
     if guard is not None:
         callbacks += check_callbacks(settings)
+    if guard is not None and settings.tasks is not None:
+        callbacks.append(("fit_tasks", TellTasks(settings.tasks)))
     params["callbacks"] = callbacks
     params.update(settings.net_params or {})
     net = Net(**params)
@@ -347,6 +171,27 @@ def check_callbacks(settings: Settings) -> list[Any]:
                 "lr_schedule without callbacks, or checkpoint=None."
             )
     return callbacks
+
+
+class TellTasks(Callback):
+    """Tell scikit-learn's callbacks of each epoch."""
+
+    def __init__(self, tasks: Any) -> None:
+        self.tasks = tasks
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Tell that it begins."""
+        self.tasks.begin_epoch()
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Tell that it ends, and stop if one of them wants to."""
+        if self.tasks.end_epoch(net):
+            raise StopTraining
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """Tell that an epoch ended in which training was stopped."""
+        if self.tasks.epoch is not None:
+            self.tasks.end_epoch(net)
 
 
 class GradientClipping(Callback):

@@ -1901,7 +1901,7 @@ def test_row_76_something_that_is_no_callback() -> None:
     ],
     ids=str,
 )
-@pytest.mark.filterwarnings("ignore:The network is loaded on the CPU")
+@pytest.mark.filterwarnings("ignore:The network runs on the CPU")
 def test_row_85_a_model_loads_whatever_its_parameters_were_set_to(
     cls: Any, params: Any
 ) -> None:

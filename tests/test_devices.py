@@ -18,7 +18,7 @@ from skrnn._devices import (
     resolve_device,
 )
 from skrnn._modules import SequenceModule, count_activations, count_weights
-from skrnn._training import Net
+from skrnn._net import Net
 from skrnn.datasets import make_adding_problem, make_waves
 from skrnn.forecasting import GRUForecaster
 
@@ -61,7 +61,7 @@ def test_a_model_made_on_a_gpu_loads_on_a_machine_without(waves):
     model = GRUClassifier(**SMALL).fit(*waves)
     expected = model.predict_proba(waves[0])
     pickled = pickle.dumps(model.set_params(device="cuda"))
-    with pytest.warns(UserWarning, match="The network is loaded on the CPU"):
+    with pytest.warns(UserWarning, match="The network runs on the CPU"):
         loaded = pickle.loads(pickled)
     assert (loaded.device, loaded.device_) == ("cuda", "cpu")
     np.testing.assert_array_equal(loaded.predict_proba(waves[0]), expected)
