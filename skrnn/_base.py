@@ -473,7 +473,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
     def _settings(
         self, max_epochs: int, lr_schedule: str, or_cpu: bool = False
     ) -> Settings:
-        from skrnn._devices import device_or_cpu, resolve_device
+        from skrnn._devices import device_or_cpu, others_of, resolve_device
         from skrnn._settings import Settings
 
         find = device_or_cpu if or_cpu else resolve_device
@@ -492,6 +492,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             net_params=self.net_params,
             kind=self._target_kind(),
             checkpoint=self.checkpoint,
+            processes=others_of(self.device),
         )
 
     def _copy_of(self, net: Net) -> Net:

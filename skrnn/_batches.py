@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,8 +16,16 @@ from skrnn._modules import SequenceModule, count_activations
 from skrnn._sequences import is_mapped
 from skrnn._training_set import Selection, TrainingSet
 
-__all__ = ["BatchIterator", "Dataset", "StepDataset", "check_batch", "to_dataset"]
+__all__ = [
+    "BatchIterator",
+    "Dataset",
+    "Share",
+    "StepDataset",
+    "check_batch",
+    "to_dataset",
+]
 
+Share = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 POOL = 8  # batches whose sequences are sorted by length together
 
 
@@ -31,10 +40,12 @@ class Dataset(Protocol):
         batch_size: int,
         generator: np.random.Generator | None = None,
         n_epochs: int = 0,
+        share: Share | None = None,
     ) -> Any:
         """Make what gives the batches of one epoch; shuffled with a generator.
 
-        ``n_epochs`` have been before.
+        ``n_epochs`` have been before. With a ``share``, which takes its part of the
+        rows of each batch, the inputs tell ``n_rows``, the number of all.
         """
 
 
@@ -80,17 +91,21 @@ class StepDataset(torch.utils.data.Dataset[Any]):
         batch_size: int,
         generator: np.random.Generator | None = None,
         n_epochs: int = 0,
+        share: Share | None = None,
     ) -> BatchIterator:
         """Make what gives the batches of one epoch."""
-        return BatchIterator(self, batch_size, generator)
+        return BatchIterator(self, batch_size, generator, share)
 
-    def batch(self, rows: NDArray[np.int64]) -> Any:
+    def batch(self, rows: NDArray[np.int64], share: Share | None = None) -> Any:
         """Pad some sequences to the longest of them: (inputs, targets).
 
         Sequences of equal length come without ``lengths``, hence without masks.
         """
+        inputs: dict[str, Any] = {}
+        if share is not None:
+            inputs["n_rows"], rows = len(rows), share(rows)
         index = torch.from_numpy(rows).to(self.device)
-        inputs = {"x": self.gather(rows)}
+        inputs["x"] = self.gather(rows)
         if self.weights is not None:
             inputs["weights"] = self.weights[index]
         if not self.uniform:
@@ -151,9 +166,11 @@ class BatchIterator:
         dataset: StepDataset,
         batch_size: int,
         generator: np.random.Generator | None = None,
+        share: Share | None = None,
     ) -> None:
         self.dataset = dataset
         self.generator = generator
+        self.batch = partial(dataset.batch, share=share)
         self.n_batches = max(1, -(-len(dataset) // batch_size))
 
     def __len__(self) -> int:
@@ -163,12 +180,12 @@ class BatchIterator:
         rows = np.arange(len(self.dataset))
         if self.generator is None:
             rows = np.argsort(self.dataset.lengths, kind="stable")
-            return map(self.dataset.batch, np.array_split(rows, self.n_batches))
+            return map(self.batch, np.array_split(rows, self.n_batches))
         self.generator.shuffle(rows)
         batches = np.array_split(rows, self.n_batches)
         if not self.dataset.uniform:
             batches = self._bucket(batches)
-        return map(self.dataset.batch, batches)
+        return map(self.batch, batches)
 
     def _bucket(self, batches: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
         assert self.generator is not None  # narrows the type only

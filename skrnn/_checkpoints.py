@@ -24,12 +24,13 @@ from skrnn._files import (
 from skrnn._plain import Reader, Writer
 from skrnn._settings import Settings
 
-__all__ = ["Checkpoint", "as_plain", "as_tensors", "dump_training"]
+__all__ = ["Checkpoint", "as_plain", "as_tensors", "compare_processes"]
+__all__ += ["dump_training"]
 __all__ += ["load_training", "open_checkpoint", "plain_epoch", "set_moments", "told_of"]
 
 KIND, FORMAT = "skrnn checkpoint", 1
 SECONDS = 1.0  # between two writings; an epoch may take less
-NOT_COMPARED = {"callbacks", "checkpoint", "device", "tasks", "verbose"}
+NOT_COMPARED = {"callbacks", "checkpoint", "device", "processes", "tasks", "verbose"}
 NOTES_OF_SKORCH = {"train_loss_best", "valid_loss_best"}
 NOTES_OF_SKORCH |= {"train_batch_count", "valid_batch_count"}
 ABOUT_CALLBACKS = {  # what ours remember from epoch to epoch
@@ -120,6 +121,29 @@ def open_checkpoint(
     settings: Settings, config: dict[str, Any], weights: Any, data: Iterable[Any]
 ) -> Checkpoint:
     """Open the file of a fit, and compare what stands there with this fit."""
+    return Checkpoint(
+        settings.checkpoint, describe_fit(settings, config, weights, data)
+    )
+
+
+def compare_processes(
+    settings: Settings, config: dict[str, Any], weights: Any, data: Iterable[Any]
+) -> None:
+    """Compare what the processes were given that train together."""
+    if settings.processes is None:
+        return
+    if settings.checkpoint is not None:
+        raise ValueError(
+            f"checkpoint={settings.checkpoint!r} is kept by one process, and here are "
+            f"{settings.processes.count}: use checkpoint=None with device='accelerate'."
+        )
+    settings.processes.compare(describe_fit(settings, config, weights, data))
+
+
+def describe_fit(
+    settings: Settings, config: dict[str, Any], weights: Any, data: Iterable[Any]
+) -> dict[str, str]:
+    """Describe all that a fit depends on in a few words each."""
     about = {
         each.name: plain_text(getattr(settings, each.name))
         for each in fields(settings)
@@ -129,7 +153,7 @@ def open_checkpoint(
     about["device"] = settings.device.type
     about["initial weights"] = digest(weights.values())
     about["data"] = digest(data)
-    return Checkpoint(settings.checkpoint, about)
+    return about
 
 
 def plain_text(value: Any) -> str:

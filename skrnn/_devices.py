@@ -15,14 +15,19 @@ from typing import Any
 import torch
 from threadpoolctl import ThreadpoolController
 
+from skrnn._processes import BY_ACCELERATE, Processes, the_processes
+
 __all__ = ["check_batch_memory", "check_memory", "device_or_cpu", "has_room"]
-__all__ += ["memory_limit", "one_thread", "plain_torch", "resolve_device"]
+__all__ += ["memory_limit", "one_thread", "others_of", "plain_torch"]
+__all__ += ["resolve_device"]
 
 CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def resolve_device(device: str) -> torch.device:
     """Turn a name into a device that is there; "auto" prefers CUDA."""
+    if device == BY_ACCELERATE:
+        return the_processes().device
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -30,7 +35,7 @@ def resolve_device(device: str) -> torch.device:
     except (RuntimeError, TypeError) as error:
         raise ValueError(
             f"device={device!r} is not a device. Use 'auto', 'cpu', 'cuda', 'cuda:1' "
-            "(the second GPU) or 'mps'."
+            "(the second GPU), 'mps' or 'accelerate'."
         ) from error
     missing = ""
     if resolved.type == "cuda":
@@ -53,9 +58,16 @@ def device_or_cpu(device: str) -> torch.device:
     """Turn a name into a device; warn and take the CPU if it is not there."""
     try:
         return resolve_device(device)
-    except ValueError as error:
+    except (ImportError, ValueError) as error:
         warnings.warn(f"The network runs on the CPU: {error}", stacklevel=3)
         return torch.device("cpu")
+
+
+def others_of(device: str) -> Processes | None:
+    """Give the processes that train together on a device, if there are several."""
+    if device != BY_ACCELERATE or the_processes().count == 1:
+        return None
+    return the_processes()
 
 
 @contextmanager

@@ -23,7 +23,9 @@ from torch import Tensor
 from skrnn._batches import Dataset
 from skrnn._modules import SequenceModule, copy_weights, weights_are_finite
 from skrnn._optimizers import OPTIMIZERS
+from skrnn._processes import Processes
 from skrnn._settings import Kind, NonFiniteError, StopTraining
+from skrnn._stem import Block
 
 __all__ = ["FiniteGuard", "Net"]
 
@@ -36,16 +38,18 @@ class Net(NeuralNet):
     n_epochs: int = 0  # of this training
     kind: Kind = "numbers"
     guard: FiniteGuard | None = None
+    processes: Processes | None = None
 
     def get_iterator(self, dataset: Dataset, training: bool = False) -> Any:
         """Slice whole batches; no DataLoader."""
         if not training:
             return dataset.iterator(self.batch_size)
-        return dataset.iterator(self.batch_size, self.shuffler, self.n_epochs)
+        share = None if self.processes is None else self.processes.share
+        return dataset.iterator(self.batch_size, self.shuffler, self.n_epochs, share)
 
     def infer(self, x: dict[str, Tensor], **fit_params: Any) -> Any:
-        """Run the module on what lies on its device; weights are for the loss."""
-        inputs = {name: tensor for name, tensor in x.items() if name != "weights"}
+        """Run the module on what lies on its device, less what is for the loss."""
+        inputs = {name: x[name] for name in x if name not in ("weights", "n_rows")}
         return self.module_(**inputs, **fit_params)
 
     def train_step(self, batch: Any, **fit_params: Any) -> Any:
@@ -59,6 +63,25 @@ class Net(NeuralNet):
         self.optimizer_.step()
         return step
 
+    def train_step_single(self, batch: Any, **fit_params: Any) -> Any:
+        """Compute loss and gradients; of the whole batch, if others read parts of it.
+
+        Running statistics of a stem are means over the processes, too.
+        """
+        step = super().train_step_single(batch, **fit_params)
+        if self.processes is None:
+            return step
+        weights = [p for p in self.module_.parameters() if p.requires_grad]
+        for weight in weights:
+            if weight.grad is None:
+                weight.grad = torch.zeros_like(weight)
+        tensors = [weight.grad for weight in weights] + [step["loss"]]
+        for part in self.module_.modules():
+            if isinstance(part, Block):
+                tensors += [part.mean, part.variance]
+        self.processes.add_up(tensors, len(batch[1]) / batch[0]["n_rows"])
+        return step
+
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **kwargs: Any
     ) -> None:
@@ -70,7 +93,8 @@ class Net(NeuralNet):
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **kwargs)
-            batches[-1][f"{prefix}_batch_size"] = len(batch[1])
+            n_rows = batch[0].get("n_rows", len(batch[1]))
+            batches[-1][f"{prefix}_batch_size"] = n_rows
             losses.append(step["loss"].detach())
             if wait:
                 self.note_losses(batches[-1:], losses[-1:], prefix)

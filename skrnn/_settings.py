@@ -34,6 +34,7 @@ class Settings:
     seeds: list[int] = field(default_factory=list)  # weights, dropout, shuffling
     checkpoint: Any = None  # a path, or what was opened there
     tasks: Any = None  # for callbacks of scikit-learn: see FitTasks
+    processes: Any = None  # that train together: see Processes
 
 
 class StopTraining(Exception):  # no error: early stopping is done

@@ -6,6 +6,7 @@ import copy
 import warnings
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -20,6 +21,7 @@ from torch import nn
 from skrnn._batches import Dataset, check_batch, to_dataset
 from skrnn._checkpoints import (
     Checkpoint,
+    compare_processes,
     dump_training,
     load_training,
     open_checkpoint,
@@ -64,7 +66,14 @@ def fit_module(
     From an ``old`` net, which stays as it is, history and moments are taken over.
     """
     _, dropout_seed, shuffle_seed = settings.seeds
-    device = settings.device
+    device, data = settings.device, (train, validation)
+    if settings.processes is not None:
+        if isinstance(train, TrainingSet):  # else this was done before
+            weights = copy_weights(module)
+            compare_processes(settings, module.config, weights, arrays_of(data))
+        place = settings.processes.place
+        dropout_seed += place  # rows of its own, noise of its own
+        settings = replace(settings, verbose=0 if place else settings.verbose)
     if isinstance(train, TrainingSet) and device.type == "cpu":  # a GPU says it itself
         check_batch(module, train, settings.batch_size)
     module.to(device)
@@ -74,9 +83,9 @@ def fit_module(
     n_batches = len(train_set.iterator(settings.batch_size, shuffler))
     guard = FiniteGuard()
     net = make_net(module, settings, n_batches * settings.max_epochs, guard)
-    net.shuffler, net.guard = shuffler, guard
+    net.shuffler, net.guard, net.processes = shuffler, guard, settings.processes
     net.dropout_generator = torch.Generator(device).manual_seed(dropout_seed)
-    keeper = make_keeper(module, (train, validation), settings)
+    keeper = make_keeper(module, data, settings)
     if keeper is not None:
         net.callbacks_.append(("checkpoint", keeper))
     if old is not None:
@@ -283,9 +292,13 @@ def make_keeper(
         return None
     if not isinstance(checkpoint, Checkpoint):
         weights = copy_weights(module)
-        arrays = chain.from_iterable(each.arrays() for each in data if each is not None)
-        checkpoint = open_checkpoint(settings, module.config, weights, arrays)
+        checkpoint = open_checkpoint(settings, module.config, weights, arrays_of(data))
     return Keeper(checkpoint)
+
+
+def arrays_of(data: Iterable[Any]) -> Iterable[Any]:
+    """Give all arrays of what is trained on and validated on."""
+    return chain.from_iterable(each.arrays() for each in data if each is not None)
 
 
 def restore_good_weights(net: Net, guard: FiniteGuard, settings: Settings) -> None:

@@ -12,7 +12,7 @@ import skrnn
 HOME = Path(skrnn.__file__).parent
 FILES = sorted(HOME.rglob("*.py"))
 LAYERS = [  # a file may import only from lines above its own
-    {"native.__init__", "native.build", "_native"},
+    {"native.__init__", "native.build", "_native", "_processes"},
     {
         "_params",
         "_callbacks",
@@ -69,6 +69,7 @@ DOORS = {  # the files that may import an outside library
         "_net",
         "_optimizers",
         "_plain",
+        "_processes",
         "_running",
         "_settings",
         "_stem",
@@ -100,6 +101,7 @@ DOORS = {  # the files that may import an outside library
     "safetensors": {"_files"},
     "skpro": {"forecasting._base"},
     "matplotlib": {"inspection"},
+    "accelerate": {"_processes"},
     "onnx": {"_onnx"},
     "onnxruntime": {"_onnx"},
 }

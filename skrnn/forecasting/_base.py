@@ -422,6 +422,7 @@ class BaseRecurrentForecaster(BaseForecaster):
         lr: float,
         validate: bool,
     ) -> Any:
+        from skrnn._devices import others_of
         from skrnn._settings import Settings
         from skrnn.forecasting._learning import own_loss, train
         from skrnn.forecasting._network import History
@@ -442,6 +443,7 @@ class BaseRecurrentForecaster(BaseForecaster):
             net_params=self.net_params,
             patience=self.n_iter_no_change if validate else None,
             checkpoint=self.checkpoint,
+            processes=others_of(self.device),
             seeds=spawn_seeds(self.random_state, 3 * network.n_networks, n_before),
         )
         pairs = zip(series, extras, strict=True)

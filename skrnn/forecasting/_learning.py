@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skrnn._checkpoints import open_checkpoint, plain_epoch
+from skrnn._checkpoints import compare_processes, open_checkpoint, plain_epoch
 from skrnn._devices import plain_torch
 from skrnn._layers import check_engine
 from skrnn._settings import DivergenceError, Settings
@@ -58,10 +58,11 @@ def train(network: Network, histories: list[History], settings: Settings) -> Net
     device = settings.device
     check_engine(network.config["engine"], device)
     checkpoint = settings.checkpoint
+    plan = {**vars(network), "weights": None, "history": None}
+    about = (settings, plan, network.weights, chain.from_iterable(histories))
+    compare_processes(*about)
     if checkpoint is not None:
-        arrays = chain.from_iterable(histories)
-        plan = {**vars(network), "weights": None, "history": None}
-        checkpoint = open_checkpoint(settings, plan, network.weights, arrays)
+        checkpoint = open_checkpoint(*about)
         settings = replace(settings, checkpoint=checkpoint)
     described = []
     for history in histories:

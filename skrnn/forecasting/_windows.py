@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from skrnn._batches import Share
 from skrnn.forecasting._levels import Steps, memory_of, period_of
 from skrnn.forecasting._walker import describe
 
@@ -197,16 +198,20 @@ class WindowDataset(torch.utils.data.Dataset[Any]):
         batch_size: int,
         generator: np.random.Generator | None = None,
         n_epochs: int = 0,
+        share: Share | None = None,
     ) -> WindowIterator:
         """Make what gives the batches of one epoch, after ``n_epochs`` of them."""
-        return WindowIterator(self, batch_size, generator, n_epochs)
+        return WindowIterator(self, batch_size, generator, n_epochs, share)
 
-    def batch(self, rows: NDArray[np.int64], stands_for: int = 1) -> Any:
+    def batch(
+        self, rows: NDArray[np.int64], stands_for: int = 1, share: Share | None = None
+    ) -> Any:
         """Gather some windows, as long as the shortest of them: (inputs, targets).
 
         With ``stands_for=0`` they have no anchors.
         """
-        n_steps = int(self.lengths[rows].min())
+        n_steps, n_rows = int(self.lengths[rows].min()), len(rows)
+        rows = rows if share is None else share(rows)
         ends, series = self.ends[rows], self.series[rows]
         inputs = self.table.windows(ends, n_steps)
         if stands_for:
@@ -214,6 +219,8 @@ class WindowDataset(torch.utils.data.Dataset[Any]):
                 ends, series, n_steps, self.horizon, self.n_anchors
             )
             inputs["stands_for"] = stands_for
+        if share is not None:
+            inputs["n_rows"] = n_rows
         return inputs, torch.ones(len(rows), device=self.table.inputs.device)
 
 
@@ -230,8 +237,9 @@ class WindowIterator:
         batch_size: int,
         generator: np.random.Generator | None,
         n_epochs: int = 0,
+        share: Share | None = None,
     ) -> None:
-        self.dataset, self.generator = dataset, generator
+        self.dataset, self.generator, self.share = dataset, generator, share
         self.batch_size = batch_size
         at_once = batch_size if generator is not None else max(batch_size, AT_ONCE)
         wanted = -(-len(dataset) // at_once)
@@ -246,7 +254,7 @@ class WindowIterator:
         if self.generator is None:
             rows = np.argsort(self.dataset.lengths, kind="stable")
             for batch in np.array_split(rows, self.n_batches):
-                yield self.dataset.batch(batch)
+                yield self.dataset.batch(batch, share=self.share)
             return
         n_drawn = self.n_batches * self.batch_size
         rounds = [self.generator.permutation(n) for _ in range(-(-n_drawn // n))]
@@ -258,4 +266,5 @@ class WindowIterator:
         for place in self.generator.permutation(len(batches)):
             due = self.n_drawn % self.dataset.free_every == 0
             self.n_drawn += 1
-            yield self.dataset.batch(batches[place], self.dataset.free_every * due)
+            stands_for = self.dataset.free_every * due
+            yield self.dataset.batch(batches[place], stands_for, self.share)

@@ -1,0 +1,75 @@
+"""What test_processes runs in one process and, by torchrun, in two."""
+
+import sys
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sktime.utils._testing.hierarchical import _make_hierarchical
+
+from skrnn import GRUClassifier, LSTMRegressor
+from skrnn._processes import the_processes
+from skrnn.datasets import make_waves
+from skrnn.forecasting import GRUForecaster
+
+EXACT = {"dtype": "float64", "dropout": 0.0, "random_state": 0}
+X, y = make_waves(n_sequences=61, n_steps=20, ragged=True, random_state=0)
+WEIGHTS = np.linspace(1, 3, 61)
+
+
+def classify(device, **options):
+    """Train on ragged sequences with weights, clipped gradients, early stopping."""
+    params = {"hidden_size": 6, "max_epochs": 4, "max_grad_norm": 0.1, **EXACT}
+    model = GRUClassifier(early_stopping=True, device=device, **{**params, **options})
+    model.fit(X, y, sample_weight=WEIGHTS)
+    losses = [epoch["train_loss"] for epoch in model.history_]
+    return model.predict_proba(X), losses
+
+
+def forecast(device):
+    """Train on a panel; a run on its own forecasts is part of the loss."""
+    panel = _make_hierarchical(
+        (3,), min_timepoints=40, max_timepoints=40, random_state=0
+    )
+    params = {"hidden_size": 6, "max_epochs": 4, "n_estimators": 2, **EXACT}
+    model = GRUForecaster(device=device, early_stopping=False, sp=4, **params)
+    return (model.fit(panel, fh=[1, 2, 3]).predict().to_numpy(),)
+
+
+def with_stem(device):
+    """Train with noise and statistics of batches, which are of each process."""
+    long, labels = make_waves(n_sequences=61, n_steps=200, random_state=0)
+    model = LSTMRegressor(hidden_size=6, max_epochs=3, random_state=0, device=device)
+    model.fit(long, labels.astype(float))
+    assert model.module_.stem is not None
+    return [each.numpy() for each in model.module_.state_dict().values()]
+
+
+def complaint(device, place=0, **options):
+    """What is said of something that cannot be trained together."""
+    global y
+    kept, y = y, np.roll(y, place * options.pop("other_data", 0))
+    try:
+        classify(device, **options)
+    except (ValueError, ConvergenceWarning) as error:
+        return str(error)
+    finally:
+        y = kept
+    return ""
+
+
+def main(folder):
+    """Write what this process finds."""
+    device, place = "accelerate", the_processes().place
+    found = {}
+    for case in (classify, forecast, with_stem):
+        for k, array in enumerate(case(device)):
+            found[f"{case.__name__}.{k}"] = array
+    wrong = [{"other_data": 1}, {"random_state": None}, {"batch_size": 1}]
+    wrong += [{"checkpoint": f"{folder}/checkpoint"}, {"lr": 1e30}]
+    for each in wrong:
+        found[f"complaint.{next(iter(each))}"] = complaint(device, place, **each)
+    np.savez(f"{folder}/{place}.npz", **found)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
