@@ -492,7 +492,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             net_params=self.net_params,
             kind=self._target_kind(),
             checkpoint=self.checkpoint,
-            processes=others_of(self.device),
+            processes=None if or_cpu else others_of(self.device),
         )
 
     def _copy_of(self, net: Net) -> Net:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from threadpoolctl import ThreadpoolController
 
+from skrnn._gpus import own_gpu
 from skrnn._processes import BY_ACCELERATE, Processes, the_processes
 
 __all__ = ["check_batch_memory", "check_memory", "device_or_cpu", "has_room"]
@@ -25,11 +26,14 @@ CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def resolve_device(device: str) -> torch.device:
-    """Turn a name into a device that is there; "auto" prefers CUDA."""
+    """Turn a name into a device that is there; "auto" prefers CUDA.
+
+    Of several GPUs, "auto" takes the one that the fewest processes have taken.
+    """
     if device == BY_ACCELERATE:
         return the_processes().device
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return own_gpu() if torch.cuda.is_available() else torch.device("cpu")
     try:
         resolved = torch.device(device)
     except (RuntimeError, TypeError) as error:

@@ -320,7 +320,8 @@ class RNNRegressor(BaseRecurrentRegressor):
         Precision of the network.
     device : str, default="auto"
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
-        "cuda" if there is one and else "cpu".
+        "cpu" if there is no GPU, and of several the one that the fewest processes use.
+        "accelerate": processes started by torchrun share each batch.
     engine : {"auto", "torch", "native"}, default="auto"
         What computes the layers: torch's modules, the compiled ones of this package,
         which need a CPU, or those where they can and torch's elsewhere. Results are the
@@ -496,7 +497,8 @@ class LSTMRegressor(BaseRecurrentRegressor):
         Precision of the network.
     device : str, default="auto"
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
-        "cuda" if there is one and else "cpu".
+        "cpu" if there is no GPU, and of several the one that the fewest processes use.
+        "accelerate": processes started by torchrun share each batch.
     engine : {"auto", "torch", "native"}, default="auto"
         What computes the layers: torch's modules, the compiled ones of this package,
         which need a CPU, or those where they can and torch's elsewhere. Results are the
@@ -684,7 +686,8 @@ class GRURegressor(BaseRecurrentRegressor):
         Precision of the network.
     device : str, default="auto"
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
-        "cuda" if there is one and else "cpu".
+        "cpu" if there is no GPU, and of several the one that the fewest processes use.
+        "accelerate": processes started by torchrun share each batch.
     engine : {"auto", "torch", "native"}, default="auto"
         What computes the layers: torch's modules, the compiled ones of this package,
         which need a CPU, or those where they can and torch's elsewhere. Results are the

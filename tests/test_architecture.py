@@ -12,7 +12,7 @@ import skrnn
 HOME = Path(skrnn.__file__).parent
 FILES = sorted(HOME.rglob("*.py"))
 LAYERS = [  # a file may import only from lines above its own
-    {"native.__init__", "native.build", "_native", "_processes"},
+    {"native.__init__", "native.build", "_gpus", "_native", "_processes"},
     {
         "_params",
         "_callbacks",
@@ -61,6 +61,7 @@ DOORS = {  # the files that may import an outside library
         "_checks",
         "_devices",
         "_dumping",
+        "_gpus",
         "_importance",
         "_layers",
         "_losses",
@@ -102,6 +103,7 @@ DOORS = {  # the files that may import an outside library
     "skpro": {"forecasting._base"},
     "matplotlib": {"inspection"},
     "accelerate": {"_processes"},
+    "filelock": {"_gpus"},
     "onnx": {"_onnx"},
     "onnxruntime": {"_onnx"},
 }

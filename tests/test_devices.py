@@ -2,10 +2,14 @@
 
 import os
 import pickle
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from skorch.callbacks import Callback
 from sktime.datasets import load_airline
 
@@ -17,6 +21,7 @@ from skrnn._devices import (
     one_thread,
     resolve_device,
 )
+from skrnn._gpus import quietest
 from skrnn._modules import SequenceModule, count_activations, count_weights
 from skrnn._net import Net
 from skrnn.datasets import make_adding_problem, make_waves
@@ -36,6 +41,62 @@ def waves():
 def test_auto_is_a_gpu_if_there_is_one():
     expected = "cuda" if torch.cuda.is_available() else "cpu"
     assert resolve_device("auto").type == expected
+
+
+CHOOSE = """
+from skrnn._gpus import quietest
+print(quietest(("one", "other")), flush=True)
+input()
+"""
+
+
+def choose_in_a_process(folder):
+    """Begin a process that chooses one of two and stays: itself, and its choice."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", CHOOSE],
+        env=os.environ | {"TMPDIR": str(folder)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return process, int(process.stdout.readline())
+
+
+@pytest.mark.slow
+def test_processes_spread_over_gpus_and_leave_them_when_they_are_killed(tmp_path):
+    started = [choose_in_a_process(tmp_path) for _ in range(4)]
+    try:
+        assert [choice for _, choice in started] == [0, 1, 0, 1]
+        started[1][0].kill()
+        started[1][0].communicate()
+        started.append(choose_in_a_process(tmp_path))
+        assert started[-1][1] == 1
+        started.append(choose_in_a_process(tmp_path))
+        assert started[-1][1] == 0
+    finally:
+        for process, _ in started:
+            process.kill()
+            process.communicate()
+
+
+def test_without_a_place_for_locks_the_first_gpu_is_taken(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "not there"))
+    assert quietest(("no", "place")) == 0
+
+
+@needs_no_gpu
+def test_auto_takes_the_quietest_of_several_gpus(tmp_path, monkeypatch):
+    """As far as it goes without any: torch is told that there are three."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    about = [SimpleNamespace(uuid=f"gpu-{place}") for place in range(3)]
+    monkeypatch.setattr(torch.cuda, "get_device_properties", about.__getitem__)
+    folder = tmp_path / f"skrnn-{os.getuid()}"
+    folder.mkdir()
+    with FileLock(folder / "gpu-0.0.lock"):
+        assert resolve_device("auto") == torch.device("cuda:1")
+        assert resolve_device("auto") == torch.device("cuda:1")
 
 
 @pytest.mark.parametrize(

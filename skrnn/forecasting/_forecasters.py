@@ -94,8 +94,9 @@ class RNNForecaster(BaseRecurrentForecaster):
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network.
     device : str, default="auto"
-        Where to train and predict: "cpu", "cuda", "cuda:1", or "auto", which is "cuda"
-        if there is one and else "cpu".
+        Where to train and predict: "cpu", "cuda", "cuda:1", or "auto", which is "cpu"
+        if there is no GPU, and of several the one that the fewest processes use.
+        "accelerate": processes started by torchrun share each batch.
     engine : {"auto", "torch", "native"}, default="auto"
         What computes the layers: torch's modules, the compiled ones of this package,
         which need a CPU, or those where they can and torch's elsewhere. Results are the
@@ -288,8 +289,9 @@ class LSTMForecaster(BaseRecurrentForecaster):
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network.
     device : str, default="auto"
-        Where to train and predict: "cpu", "cuda", "cuda:1", or "auto", which is "cuda"
-        if there is one and else "cpu".
+        Where to train and predict: "cpu", "cuda", "cuda:1", or "auto", which is "cpu"
+        if there is no GPU, and of several the one that the fewest processes use.
+        "accelerate": processes started by torchrun share each batch.
     engine : {"auto", "torch", "native"}, default="auto"
         What computes the layers: torch's modules, the compiled ones of this package,
         which need a CPU, or those where they can and torch's elsewhere. Results are the
@@ -483,8 +485,9 @@ class GRUForecaster(BaseRecurrentForecaster):
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network.
     device : str, default="auto"
-        Where to train and predict: "cpu", "cuda", "cuda:1", or "auto", which is "cuda"
-        if there is one and else "cpu".
+        Where to train and predict: "cpu", "cuda", "cuda:1", or "auto", which is "cpu"
+        if there is no GPU, and of several the one that the fewest processes use.
+        "accelerate": processes started by torchrun share each batch.
     engine : {"auto", "torch", "native"}, default="auto"
         What computes the layers: torch's modules, the compiled ones of this package,
         which need a CPU, or those where they can and torch's elsewhere. Results are the

@@ -175,7 +175,8 @@ class RNNClassifier(BaseRecurrentPanelClassifier):
         Precision of the network.
     device : str, default="auto"
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
-        "cuda" if there is one and else "cpu".
+        "cpu" if there is no GPU, and of several the one that the fewest processes use.
+        "accelerate": processes started by torchrun share each batch.
     engine : {"auto", "torch", "native"}, default="auto"
         What computes the layers: torch's modules, the compiled ones of this package,
         which need a CPU, or those where they can and torch's elsewhere. Results are the
@@ -340,7 +341,8 @@ class LSTMClassifier(BaseRecurrentPanelClassifier):
         Precision of the network.
     device : str, default="auto"
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
-        "cuda" if there is one and else "cpu".
+        "cpu" if there is no GPU, and of several the one that the fewest processes use.
+        "accelerate": processes started by torchrun share each batch.
     engine : {"auto", "torch", "native"}, default="auto"
         What computes the layers: torch's modules, the compiled ones of this package,
         which need a CPU, or those where they can and torch's elsewhere. Results are the
@@ -506,7 +508,8 @@ class GRUClassifier(BaseRecurrentPanelClassifier):
         Precision of the network.
     device : str, default="auto"
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
-        "cuda" if there is one and else "cpu".
+        "cpu" if there is no GPU, and of several the one that the fewest processes use.
+        "accelerate": processes started by torchrun share each batch.
     engine : {"auto", "torch", "native"}, default="auto"
         What computes the layers: torch's modules, the compiled ones of this package,
         which need a CPU, or those where they can and torch's elsewhere. Results are the
