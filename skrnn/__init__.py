@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from skrnn._regressors import GRURegressor, LSTMRegressor, RNNRegressor
     from skrnn._saving import ModelFileError, load, save
     from skrnn._sequences import Sequences
+    from skrnn._tokens import TokenEncoder
     from skrnn._windows import make_windows
 
 _HOMES = {
@@ -27,6 +28,7 @@ _HOMES = {
     "RNNRegressor": "_regressors",
     "SequenceScaler": "_preprocessing",
     "Sequences": "_sequences",
+    "TokenEncoder": "_tokens",
     "as_sequences": "_inputs",
     "load": "_saving",
     "make_windows": "_windows",
@@ -44,6 +46,7 @@ __all__ = [
     "RNNRegressor",
     "SequenceScaler",
     "Sequences",
+    "TokenEncoder",
     "as_sequences",
     "load",
     "make_windows",

@@ -1,66 +1,29 @@
-"""BaseRecurrent: the story of fit and predict, with hooks for the task."""
+"""BaseRecurrent: what users, scikit-learn and pickle ask of a network."""
 
 from __future__ import annotations
 
 import copy
-from abc import ABC, abstractmethod
-from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-)
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skrnn._callbacks import (
-    CallbackSupportMixin,
-    FitTasks,
-    fresh_callbacks,
-    tasks_of,
-    with_callbacks,
-)
+from skrnn._callbacks import fresh_callbacks
+from skrnn._fitting import Fitting
 from skrnn._missing import mask_step
-from skrnn._params import CONSTRAINTS, check_details, spawn_seeds
-from skrnn._preparing import Preparation, input_scale, n_blocks, usual_values
-from skrnn._sequences import Sequences
-from skrnn._training_set import (
-    Selection,
-    TrainingSet,
-    check_sample_weight,
-    feature_statistics,
-    merge_identical,
-    split_validation,
-)
-from skrnn._validation import (
-    check_sequences,
-    check_step,
-    check_target_length,
-    draft_of,
-    refuse_unclear,
-)
+from skrnn._validation import check_step, draft_of
 
 if TYPE_CHECKING:  # torch is loaded by the first fit
-    from skrnn._modules import SequenceModule
-    from skrnn._net import Net
     from skrnn._running import Part
-    from skrnn._settings import Kind, Settings
     from skrnn._streaming import Stepper, StreamState
 
 __all__ = ["BaseRecurrent"]
 
 
-class BaseRecurrent(
-    CallbackSupportMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    BaseEstimator,
-    ABC,
-):
+class BaseRecurrent(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitting):
     """Fit, run and describe one recurrent network.
 
     A fit works on a draft of the estimator, which takes its place at the very end: a
@@ -68,17 +31,7 @@ class BaseRecurrent(
     sees the old network or the new one, never a mixture.
     """
 
-    _cell: ClassVar[str]
     callbacks: Any
-    checkpoint: Any
-    bidirectional: bool
-    device: str
-    dtype: str
-    init: Any
-    scale_inputs: Any
-    stem: Any
-    net_: Net
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
     def fit(
         self,
@@ -213,11 +166,6 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         return fitted._decode(outputs.astype(np.float64)), state
 
     @property
-    def module_(self) -> SequenceModule:
-        """The fitted network, a ``torch.nn.Module``."""
-        return self.net_.sequence_module
-
-    @property
     def history_(self) -> list[dict[str, Any]]:
         """One dict per epoch: ``epoch``, ``train_loss``, ``valid_loss``, ``dur``."""
         from skrnn._checkpoints import told_of
@@ -234,272 +182,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         """The device that holds the network."""
         return str(next(self.module_.parameters()).device)
 
-    # --- what a task says -----------------------------------------------------
-
-    @abstractmethod
-    def _read_target(
-        self, y: Any, weights: NDArray[np.float64], classes: Any
-    ) -> NDArray[Any]:
-        """Check y, set what is learned from it, give codes (n,) or numbers (n, k)."""
-
-    @abstractmethod
-    def _encode_target(self, y: Any, weights: NDArray[np.float64]) -> NDArray[Any]:
-        """Encode further targets (``y_val``) as ``_read_target`` did."""
-
-    @abstractmethod
-    def _target_kind(self) -> Kind:
-        """Say what the targets are: "numbers", "classes" or "labels"."""
-
-    @abstractmethod
-    def _n_module_outputs(self) -> int:
-        """How many numbers the head gives."""
-
-    @abstractmethod
-    def _decode(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Turn outputs of the network into numbers or probabilities."""
-
-    def _learn_class_weights(self, data: TrainingSet) -> None:
-        """Learn factors of weights, from all that is trained on."""
-
-    def _weigh_classes(self, data: TrainingSet) -> TrainingSet:
-        return data
-
-    def _learn_scale(self, train: TrainingSet) -> None:
-        """Learn how targets are scaled, from the part that is trained on."""
-
-    def _scale_target(self, data: TrainingSet) -> TrainingSet:
-        return data
-
-    _stratify: ClassVar[bool] = False
-
-    # --- the story --------------------------------------------------------------
-
-    @with_callbacks  # type: ignore[untyped-decorator]
-    def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> None:
-        self._check_params()
-        if (X_val is None) != (y_val is None):
-            raise ValueError("X_val and y_val belong together: pass both or neither.")
-        tasks = tasks_of(self, X, y, sample_weight, self.max_epochs)
-        again = bool(self.warm_start) and hasattr(self, "net_")
-        if not again:
-            for name in [name for name in vars(self) if name.endswith("_")]:
-                delattr(self, name)
-        data = self._read_training_set(X, y, sample_weight, reset=not again)
-        train, validation = data, None
-        if X_val is not None:
-            try:
-                validation = self._read_validation_set(X_val, y_val)
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"In X_val and y_val: {error}") from error
-        elif self.early_stopping:
-            train, validation = split_validation(
-                data,
-                self.validation_fraction,
-                self._stratify and data.targets.ndim == 1,
-                spawn_seeds(self.random_state, 1)[0],
-            )
-        self._train(train, validation, again, self.max_epochs, self.lr_schedule, tasks)
-        self.net_.optimizer_.state.clear()  # an annealed schedule leaves nothing to use
-        if tasks is not None:
-            tasks.end()
-
-    def _partial_fit(
-        self, X: Any, y: Any, sample_weight: Any, classes: Any = None
-    ) -> None:
-        self._check_params()
-        self.checkpoint = None  # of this draft only: an epoch is done or not
-        again = hasattr(self, "net_")
-        data = self._read_training_set(X, y, sample_weight, not again, classes)
-        self._train(data, None, again, max_epochs=1, lr_schedule="constant")
-
-    def _check_params(self) -> None:
-        self._validate_params()
-        check_details(self)
-
-    def _read_sequences(self, X: Any, reset: bool) -> Sequences:
-        fitted = hasattr(self, "net_")  # then parameters may have changed since
-        marked = hasattr(self, "fill_values_") if fitted else self.missing == "mask"
-        return check_sequences(
-            self,
-            X,
-            reset=reset,
-            dtype=np.dtype(self._dtype_of_net()).type,
-            allow_nan=marked,
-            keep_mapped=True,
-        )
-
-    def _select(self, sequences: Sequences) -> Selection:
-        """Choose all of X; of a memory map, the numbers are converted when read."""
-        return Selection(sequences, dtype=self._dtype_of_net())
-
-    def _dtype_of_net(self) -> str:
-        """Name the precision: that of the fitted network, if there is one."""
-        if not hasattr(self, "net_"):
-            return self.dtype
-        return str(self.module_.config["dtype"]).removeprefix("torch.")
-
-    def _read_validation_set(self, X: Any, y: Any) -> TrainingSet:
-        refuse_unclear(y, "y")
-        sequences = self._read_sequences(X, reset=False)
-        if len(sequences) == 0:
-            raise ValueError("Found array with 0 sample(s): X_val is empty.")
-        weights = np.ones(len(sequences))
-        targets = self._encode_target(y, weights)
-        check_target_length(sequences, targets, "y_val")
-        data = TrainingSet(self._select(sequences), targets, weights)
-        return self._weigh_classes(data)
-
-    def _read_training_set(
-        self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: Any = None
-    ) -> TrainingSet:
-        if not reset:
-            self._refuse_other_inputs()
-        refuse_unclear(y, "y")
-        refuse_unclear(sample_weight, "sample_weight")
-        sequences = self._read_sequences(X, reset)
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but "
-                "the target y is None."
-            )
-        weights = check_sample_weight(sample_weight, len(sequences))
-        targets = (
-            self._read_target(y, weights, classes)
-            if reset
-            else self._encode_target(y, weights)
-        )
-        check_target_length(sequences, targets)
-        data = TrainingSet(self._select(sequences), targets, weights)
-        if not weights.all():
-            data = data.take(weights > 0)
-        data = merge_identical(data)
-        self._learn_class_weights(data)
-        data = self._weigh_classes(data)
-        if not data.weights.any():
-            raise ValueError(
-                "class_weight gives all sequences in y the weight 0: nothing is left "
-                "to train on."
-            )
-        return data if data.weights.all() else data.take(data.weights > 0)
-
-    def _refuse_other_inputs(self) -> None:
-        """Refuse to train on with other inputs, of which the network has learned."""
-        now = {"missing": self.missing, "scale_inputs": self.scale_inputs}
-        fitted = {"missing": "mask" if hasattr(self, "fill_values_") else "error"}
-        if self.scale_inputs != "auto":
-            fitted["scale_inputs"] = self.input_scale_
-        for name, value in fitted.items():
-            if now[name] != value:
-                raise ValueError(
-                    f"The fitted network has {name}={value!r}, now {name}="
-                    f"{now[name]!r}: to train it further, keep {name}; to begin anew, "
-                    "use warm_start=False and fit."
-                )
-
-    def _train(
-        self,
-        train: TrainingSet,
-        validation: TrainingSet | None,
-        again: bool,
-        max_epochs: int,
-        lr_schedule: str,
-        tasks: FitTasks | None = None,
-    ) -> None:
-        from skrnn._devices import plain_torch
-        from skrnn._layers import check_engine
-        from skrnn._modules import copy_module, make_module
-        from skrnn._training import fit_module  # loads skorch
-
-        if not again:
-            self._learn_scale(train)
-            sequences, scale = Selection.of(train.sequences), self.scale_inputs
-            self.input_scale_ = input_scale(scale, self.bidirectional, sequences)
-            if self.missing == "mask":
-                prepare = self._preparation()
-                self.fill_values_ = usual_values(sequences, prepare)
-        old: Net | None = self.net_ if again else None
-        n_before = 0 if old is None else len(old.history)
-        stops = bool(self.early_stopping) and validation is not None
-        settings = replace(
-            self._settings(max_epochs, lr_schedule),
-            patience=self.n_iter_no_change if stops else None,
-            seeds=spawn_seeds(self.random_state, 3, n_before),
-            tasks=tasks,
-        )
-        check_engine(self.engine, settings.device)
-        prepared = self._prepare(train)
-        config = self._module_config(prepared, old)
-        n_scaled = self._preparation().n_scaled(self._n_step_features)
-        with plain_torch(settings.device):
-            if old is None:
-                longest = int(prepared.sequences.lengths.max())
-                memory = longest if self.init == "chrono" else None
-                module = make_module(config, settings.seeds[0], memory)
-                if module.scaling is not None:
-                    module.scaling.learn(*feature_statistics(prepared, n_scaled))
-            else:
-                module = copy_module(old.sequence_module, config)
-            held_out = None if validation is None else self._prepare(validation)
-            self.net_ = fit_module(module, prepared, held_out, settings, old)
-
-    def _prepare(self, data: TrainingSet) -> TrainingSet:
-        """Turn checked data into what the module sees."""
-        data, prepare = self._scale_target(data), self._preparation()
-        if not prepare.changes:
-            return data
-        return data._replace(sequences=Selection.of(data.sequences).filled(prepare))
-
-    def _preparation(self) -> Preparation:
-        """Give what is done to checked sequences before the network reads them."""
-        fill = vars(self).get("fill_values_")
-        return Preparation(self.input_scale_ == "sequence", fill, self._dtype_of_net())
-
-    def _module_config(self, data: TrainingSet, old: Net | None) -> dict[str, Any]:
-        return {
-            "cell": self._cell,
-            "n_features": self._preparation().n_inputs(self._n_step_features),
-            "n_outputs": self._n_module_outputs(),
-            "hidden_size": int(self.hidden_size),
-            "num_layers": int(self.num_layers),
-            "bidirectional": bool(self.bidirectional),
-            "dropout": float(self.dropout),
-            "pooling": self.pooling,
-            "dtype": self.dtype,
-            "engine": self.engine,
-            "scale_inputs": self.input_scale_ is not None,
-            "stem": n_blocks(self, data.sequences.lengths, old),
-        }
-
-    def _settings(
-        self, max_epochs: int, lr_schedule: str, or_cpu: bool = False
-    ) -> Settings:
-        from skrnn._devices import device_or_cpu, others_of, resolve_device
-        from skrnn._settings import Settings
-
-        find = device_or_cpu if or_cpu else resolve_device
-        return Settings(
-            loss=self.loss,
-            optimizer=self.optimizer,
-            lr=self.lr,
-            lr_schedule=lr_schedule,
-            weight_decay=self.weight_decay,
-            max_grad_norm=self.max_grad_norm,
-            max_epochs=int(max_epochs),
-            batch_size=self.batch_size,
-            device=find(self.device),
-            verbose=self.verbose,
-            callbacks=self.callbacks,
-            net_params=self.net_params,
-            kind=self._target_kind(),
-            checkpoint=self.checkpoint,
-            processes=None if or_cpu else others_of(self.device),
-        )
-
-    def _copy_of(self, net: Net) -> Net:
-        """Copy a net that is still trained."""
-        from skrnn._dumping import dump_net, load_net
-
-        return load_net(dump_net(net), self._settings(1, "constant"))
+    # --- on a draft -------------------------------------------------------------------
 
     def _fitted(self) -> Self:
         """Make a draft of the fitted estimator, which no fit will change."""

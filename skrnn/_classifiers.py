@@ -46,6 +46,9 @@ class BaseRecurrentClassifier(ClassifierMixin, BaseRecurrent):
         pooling: str = "concat",
         stem: int | str = "auto",
         scale_inputs: Literal["auto", "feature", "sequence"] | None = "auto",
+        categorical_features: Any = "auto",
+        embedding: Any = "auto",
+        word_dropout: float = 0.05,
         init: str = "orthogonal",
         lr: float = 3e-3,
         lr_schedule: str = "one_cycle",
@@ -78,6 +81,9 @@ class BaseRecurrentClassifier(ClassifierMixin, BaseRecurrent):
         self.pooling = pooling
         self.stem = stem
         self.scale_inputs = scale_inputs
+        self.categorical_features = categorical_features
+        self.embedding = embedding
+        self.word_dropout = word_dropout
         self.init = init
         self.lr = lr
         self.lr_schedule = lr_schedule
@@ -442,6 +448,17 @@ class RNNClassifier(BaseRecurrentClassifier):
         ten, deviate from their mean 1000 times as much as another tenth, unless
         ``bidirectional=False``, with which a network can go step by step. What the
         first fit has chosen stays.
+    categorical_features : list of int or str, "auto" or None, default="auto"
+        Features of a step that are categories: whole numbers from 0 on, which stand for
+        vectors that are learned. Their positions, or names if X has names; "auto" takes
+        those that ``Sequences.n_categories`` names, as in the output of
+        ``TokenEncoder``. Codes that ``fit`` has not seen, and -1, are unknown ones.
+    embedding : int, "auto" or array of shape (n_categories, size), default="auto"
+        How many numbers stand for a category, "auto" 1.6 times the 0.56th power of
+        their number, 64 at most; or the vectors that training begins with.
+    word_dropout : float in [0, 1), default=0.05
+        Share of categories that are taken for unknown while training (Iyyer et al.
+        2015, doi:10.3115/v1/P15-1162).
     init : {"orthogonal", "chrono"}, default="orthogonal"
         How weights begin: Glorot and orthogonal matrices, with open forget gates (bias
         1) of an LSTM; or these with biases of the gates drawn so that units remember
@@ -542,6 +559,8 @@ class RNNClassifier(BaseRecurrentClassifier):
         Names of these, if X had names that are all strings.
     classes_ : ndarray of shape (n_classes,)
         The class labels, sorted; for several labels, the column numbers.
+    n_categories_ : ndarray of shape (n_features,)
+        Number of categories of each feature of a step; 0 for numbers.
     input_scale_ : {"feature", "sequence"} or None
         How features are scaled.
     fill_values_ : ndarray of shape (n_features,)
@@ -617,6 +636,17 @@ class LSTMClassifier(BaseRecurrentClassifier):
         ten, deviate from their mean 1000 times as much as another tenth, unless
         ``bidirectional=False``, with which a network can go step by step. What the
         first fit has chosen stays.
+    categorical_features : list of int or str, "auto" or None, default="auto"
+        Features of a step that are categories: whole numbers from 0 on, which stand for
+        vectors that are learned. Their positions, or names if X has names; "auto" takes
+        those that ``Sequences.n_categories`` names, as in the output of
+        ``TokenEncoder``. Codes that ``fit`` has not seen, and -1, are unknown ones.
+    embedding : int, "auto" or array of shape (n_categories, size), default="auto"
+        How many numbers stand for a category, "auto" 1.6 times the 0.56th power of
+        their number, 64 at most; or the vectors that training begins with.
+    word_dropout : float in [0, 1), default=0.05
+        Share of categories that are taken for unknown while training (Iyyer et al.
+        2015, doi:10.3115/v1/P15-1162).
     init : {"orthogonal", "chrono"}, default="orthogonal"
         How weights begin: Glorot and orthogonal matrices, with open forget gates (bias
         1) of an LSTM; or these with biases of the gates drawn so that units remember
@@ -717,6 +747,8 @@ class LSTMClassifier(BaseRecurrentClassifier):
         Names of these, if X had names that are all strings.
     classes_ : ndarray of shape (n_classes,)
         The class labels, sorted; for several labels, the column numbers.
+    n_categories_ : ndarray of shape (n_features,)
+        Number of categories of each feature of a step; 0 for numbers.
     input_scale_ : {"feature", "sequence"} or None
         How features are scaled.
     fill_values_ : ndarray of shape (n_features,)
@@ -804,6 +836,17 @@ class GRUClassifier(BaseRecurrentClassifier):
         ten, deviate from their mean 1000 times as much as another tenth, unless
         ``bidirectional=False``, with which a network can go step by step. What the
         first fit has chosen stays.
+    categorical_features : list of int or str, "auto" or None, default="auto"
+        Features of a step that are categories: whole numbers from 0 on, which stand for
+        vectors that are learned. Their positions, or names if X has names; "auto" takes
+        those that ``Sequences.n_categories`` names, as in the output of
+        ``TokenEncoder``. Codes that ``fit`` has not seen, and -1, are unknown ones.
+    embedding : int, "auto" or array of shape (n_categories, size), default="auto"
+        How many numbers stand for a category, "auto" 1.6 times the 0.56th power of
+        their number, 64 at most; or the vectors that training begins with.
+    word_dropout : float in [0, 1), default=0.05
+        Share of categories that are taken for unknown while training (Iyyer et al.
+        2015, doi:10.3115/v1/P15-1162).
     init : {"orthogonal", "chrono"}, default="orthogonal"
         How weights begin: Glorot and orthogonal matrices, with open forget gates (bias
         1) of an LSTM; or these with biases of the gates drawn so that units remember
@@ -904,6 +947,8 @@ class GRUClassifier(BaseRecurrentClassifier):
         Names of these, if X had names that are all strings.
     classes_ : ndarray of shape (n_classes,)
         The class labels, sorted; for several labels, the column numbers.
+    n_categories_ : ndarray of shape (n_features,)
+        Number of categories of each feature of a step; 0 for numbers.
     input_scale_ : {"feature", "sequence"} or None
         How features are scaled.
     fill_values_ : ndarray of shape (n_features,)

@@ -150,7 +150,9 @@ def baseline_of(fitted: Any, sequences: Any, given: Any) -> NDArray[np.float64]:
         )
     seen = fitted._preparation()(sequences).values
     if given is None:
-        return np.asarray(seen.mean(axis=0, dtype=np.float64))
+        usual = np.asarray(seen.mean(axis=0, dtype=np.float64))
+        usual[np.flatnonzero(vars(fitted).get("n_categories_", []))] = -1  # unknown
+        return usual
     n_features = fitted._n_step_features
     try:
         step = np.asarray(given, dtype=np.float64).reshape(-1)

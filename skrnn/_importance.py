@@ -52,13 +52,16 @@ def integrated_gradients(
             x, lengths = tensors(module, some)
             base = torch.from_numpy(baseline).to(x).expand_as(x)
             wanted = torch.from_numpy(directions[begin : begin + ROWS]).to(x)
+            x, base = module.look_up(x).detach(), module.look_up(base).detach()
             total = torch.zeros_like(x)
             for share in (np.arange(n_points) + 0.5) / n_points:  # middles of parts
                 point = torch.lerp(base, x, float(share)).requires_grad_()
-                output = (module(point, lengths) * wanted).sum()
+                output = (module.head(module.read(point, lengths)) * wanted).sum()
                 (gradient,) = torch.autograd.grad(output, point)
                 total += gradient
             found = (total / n_points * (x - base)).double().cpu().numpy()
+            if module.embedding is not None:
+                found = module.embedding.of_columns(found)
         parts = zip(found, some.lengths, strict=True)
         results += [each[:length] for each, length in parts]
     return results
@@ -119,6 +122,7 @@ def gates_over_time(
         )
     with plain_torch(module.head.weight.device, gradients=False):
         x = torch.from_numpy(sequence.copy()).to(module.head.weight)[None]
+        x = module.look_up(x)
         if module.scaling is not None:
             x = module.scaling(x)
         if module.stem is not None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any, Literal, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from skrnn._devices import check_memory, plain_torch
+from skrnn._embedding import UNKNOWN, Embedding, Table
 from skrnn._layers import (
     LAYERS,
     Engine,
@@ -153,8 +156,8 @@ def mask(x: Tensor, lengths: Tensor | None, value: float) -> Tensor:
 class SequenceModule(nn.Module):
     """Encoder, pooling and linear head: sequences in, ``n_outputs`` numbers out.
 
-    Before the encoder stand, if they are wanted, a scaling of the features and a stem
-    of so many blocks.
+    Before the encoder stand, if they are wanted, vectors in place of categories, a
+    scaling of the features and a stem of so many blocks.
 
     Parameters are allocated without values; ``initialize`` draws them.
     """
@@ -173,6 +176,8 @@ class SequenceModule(nn.Module):
         engine: Engine = "auto",
         scale_inputs: bool = False,
         stem: int = 0,
+        tables: tuple[Table, ...] = (),
+        word_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
@@ -188,7 +193,14 @@ class SequenceModule(nn.Module):
             "engine": engine,
             "scale_inputs": scale_inputs,
             "stem": stem,
+            "tables": tables,
+            "word_dropout": word_dropout,
         }
+        self.embedding = None
+        if tables:
+            self.embedding = Embedding(n_features, tables, word_dropout, dtype)
+            n_features = self.embedding.n_outputs
+        self.n_read = n_features
         self.scaling = InputScaling(n_features, dtype) if scale_inputs else None
         channels = round_up(hidden_size)
         self.stem = Stem(n_features, channels, stem, dtype) if stem else None
@@ -224,6 +236,14 @@ class SequenceModule(nn.Module):
 
     def embed(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Map (n_sequences, n_steps, n_features) to (n_sequences, embedding_size)."""
+        return self.read(self.look_up(x), lengths)
+
+    def look_up(self, x: Tensor) -> Tensor:
+        """Put vectors in place of categories: (n_sequences, n_steps, n_read)."""
+        return x if self.embedding is None else self.embedding(x, self.n_read)
+
+    def read(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Map (n_sequences, n_steps, n_read) to (n_sequences, embedding_size)."""
         if self.scaling is not None:
             x = self.scaling(x)
         if self.stem is not None:
@@ -247,10 +267,22 @@ class SequenceModule(nn.Module):
             return maxima
         return torch.cat([last, mean, maxima], dim=1)
 
+    def learn_scale(
+        self, mean: NDArray[np.float64], scale: NDArray[np.float64]
+    ) -> None:
+        """Take mean and deviation of each feature; vectors are left as they are."""
+        if self.scaling is None:
+            return
+        if self.embedding is not None:
+            numbers, n_more = self.embedding.numbers, sum(self.embedding.sizes)
+            mean = np.append(mean[numbers], np.zeros(n_more))
+            scale = np.append(scale[numbers], np.ones(n_more))
+        self.scaling.learn(mean, scale)
+
     @property
     def widest(self) -> int:
         """Most numbers of a step while a block of sequences is run."""
-        width: int = max(self.embedding_size, self.config["n_features"])
+        width: int = max(self.embedding_size, self.config["n_features"], self.n_read)
         return width if self.stem is None else max(width, self.stem.width)
 
     @torch.no_grad()
@@ -289,6 +321,9 @@ def draw_parameters(
                 nn.init.orthogonal_(gate, generator=generator)
         elif kind == "gain":
             nn.init.ones_(parameter)
+        elif "tables" in name:
+            nn.init.normal_(parameter, generator=generator)
+            parameter[UNKNOWN] = 0.0
         elif kind == "weight":
             nn.init.xavier_uniform_(parameter, generator=generator)
         else:
@@ -320,7 +355,7 @@ def draw_memories(
 def set_generator(module: nn.Module, generator: torch.Generator | None) -> None:
     """Let every dropout of a module draw from this generator."""
     for part in module.modules():
-        if isinstance(part, Dropout):
+        if isinstance(part, Dropout | Embedding):
             part.generator = generator
 
 
@@ -340,13 +375,17 @@ def count_weights(config: dict[str, Any]) -> int:
     hidden, n_outputs = config["hidden_size"], config["n_outputs"]
     width = hidden * (2 if config["bidirectional"] else 1)
     channels, n_blocks = round_up(hidden), config["stem"]
-    stem = [config["n_features"]] + [channels] * n_blocks
+    tables = config.get("tables", ())
+    n_read = config["n_features"] + sum(size - 1 for *_, size in tables)
+    stem = [n_read] + [channels] * n_blocks
     convolutions = channels * sum(KERNEL * size + 2 for size in stem[:n_blocks])
     inputs = [stem[-1]] + [width] * (config["num_layers"] - 1)
     layers = width // hidden * count_layer_weights(config["cell"], hidden, inputs)
     attention = width * (width + 2) if config["pooling"] == "attention" else 0
     embedding = width * (3 if config["pooling"] == "concat" else 1)
-    return int(convolutions + layers + attention + (embedding + 1) * n_outputs)
+    total = sum((n + 1) * size for _, n, size in tables)
+    total += convolutions + layers + attention + (embedding + 1) * n_outputs
+    return int(total)
 
 
 def check_weights(
@@ -389,13 +428,12 @@ def aligned_copy(module: SequenceModule) -> SequenceModule:
     """
     config = module.config
     hidden, new_hidden = config["hidden_size"], round_up(config["hidden_size"])
-    n_features = config["n_features"]
     sizes = {  # a stem aligns by itself what it multiplies
-        "n_features": n_features if config["stem"] else round_up(n_features),
+        "n_features": module.n_read if config["stem"] else round_up(module.n_read),
         "n_outputs": round_up(config["n_outputs"]),
         "hidden_size": new_hidden,
     }
-    copy = SequenceModule(**{**config, **sizes, "dropout": 0.0})
+    copy = SequenceModule(**{**config, **sizes, "dropout": 0.0, "tables": ()})
     device = next(module.parameters()).device
     copy.to_empty(device=device).eval()
     source = module.state_dict()
@@ -418,6 +456,8 @@ def aligned_copy(module: SequenceModule) -> SequenceModule:
         else:
             columns = blocks(hidden, new_hidden, value.shape[1])
         target[rows[:, None].to(device), columns.to(device)] = value
+    if module.embedding is not None:  # it looks up: there is nothing to align
+        copy.embedding = deepcopy(module.embedding).eval()
     return copy
 
 
@@ -465,6 +505,6 @@ def copy_module(module: SequenceModule, config: dict[str, Any]) -> SequenceModul
                 f"{value!r}: to train it further, keep {name}; to begin anew, use "
                 "warm_start=False and fit."
             )
-    copied = copy.deepcopy(module)
+    copied = deepcopy(module)
     copied.config["engine"] = copied.encoder.engine = config["engine"]
     return copied

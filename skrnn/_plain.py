@@ -29,6 +29,7 @@ CLASSES = {  # the only ones that are made from a file
     **{f"panel.{cell}Classifier": "skrnn.panel._classifiers" for cell in CELLS},
     **{f"panel.{cell}Regressor": "skrnn.panel._regressors" for cell in CELLS},
     "SequenceScaler": "skrnn._preprocessing",
+    "TokenEncoder": "skrnn._tokens",
     "Memory": "skrnn.forecasting._memory",
     "Network": "skrnn.forecasting._network",
     "Standing": "skrnn.forecasting._network",

@@ -149,7 +149,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         if self.per == "feature":
             everything = np.array([0, len(sequences.values)])
             loc, scale = statistics(sequences.values, everything, self.method)
-            self.loc_, self.scale_ = loc[0], scale[0]
+            self.loc_, self.scale_ = of_numbers(sequences, loc[0], scale[0])
         else:  # of an earlier fit with per="feature"
             self.__dict__.pop("loc_", None)
             self.__dict__.pop("scale_", None)
@@ -243,7 +243,8 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         """Statistics for each step, or one row for all."""
         if self.per == "feature":
             return self.loc_, self.scale_
-        loc, scale = statistics(sequences.values, sequences.offsets, self.method)
+        found = statistics(sequences.values, sequences.offsets, self.method)
+        loc, scale = of_numbers(sequences, *found)
         lengths = sequences.lengths
         return at_each_step(loc, lengths), at_each_step(scale, lengths)
 
@@ -254,6 +255,16 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def of_numbers(
+    sequences: Sequences, loc: NDArray[np.float64], scale: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Leave features that are categories as they are."""
+    if sequences.n_categories is None:
+        return loc, scale
+    numbers = np.array(sequences.n_categories) == 0
+    return np.where(numbers, loc, 0.0), np.where(numbers, scale, 1.0)
 
 
 def _in_the_form_of(

@@ -43,6 +43,9 @@ class BaseRecurrentRegressor(MultiOutputMixin, RegressorMixin, BaseRecurrent):
         pooling: str = "concat",
         stem: int | str = "auto",
         scale_inputs: Literal["auto", "feature", "sequence"] | None = "auto",
+        categorical_features: Any = "auto",
+        embedding: Any = "auto",
+        word_dropout: float = 0.05,
         init: str = "orthogonal",
         lr: float = 3e-3,
         lr_schedule: str = "one_cycle",
@@ -74,6 +77,9 @@ class BaseRecurrentRegressor(MultiOutputMixin, RegressorMixin, BaseRecurrent):
         self.pooling = pooling
         self.stem = stem
         self.scale_inputs = scale_inputs
+        self.categorical_features = categorical_features
+        self.embedding = embedding
+        self.word_dropout = word_dropout
         self.init = init
         self.lr = lr
         self.lr_schedule = lr_schedule
@@ -269,6 +275,17 @@ class RNNRegressor(BaseRecurrentRegressor):
         ten, deviate from their mean 1000 times as much as another tenth, unless
         ``bidirectional=False``, with which a network can go step by step. What the
         first fit has chosen stays.
+    categorical_features : list of int or str, "auto" or None, default="auto"
+        Features of a step that are categories: whole numbers from 0 on, which stand for
+        vectors that are learned. Their positions, or names if X has names; "auto" takes
+        those that ``Sequences.n_categories`` names, as in the output of
+        ``TokenEncoder``. Codes that ``fit`` has not seen, and -1, are unknown ones.
+    embedding : int, "auto" or array of shape (n_categories, size), default="auto"
+        How many numbers stand for a category, "auto" 1.6 times the 0.56th power of
+        their number, 64 at most; or the vectors that training begins with.
+    word_dropout : float in [0, 1), default=0.05
+        Share of categories that are taken for unknown while training (Iyyer et al.
+        2015, doi:10.3115/v1/P15-1162).
     init : {"orthogonal", "chrono"}, default="orthogonal"
         How weights begin: Glorot and orthogonal matrices, with open forget gates (bias
         1) of an LSTM; or these with biases of the gates drawn so that units remember
@@ -371,6 +388,8 @@ class RNNRegressor(BaseRecurrentRegressor):
         Weighted mean of the training targets.
     target_scale_ : ndarray of shape (n_outputs,)
         Their weighted standard deviation; 1 for constant targets.
+    n_categories_ : ndarray of shape (n_features,)
+        Number of categories of each feature of a step; 0 for numbers.
     input_scale_ : {"feature", "sequence"} or None
         How features are scaled.
     fill_values_ : ndarray of shape (n_features,)
@@ -446,6 +465,17 @@ class LSTMRegressor(BaseRecurrentRegressor):
         ten, deviate from their mean 1000 times as much as another tenth, unless
         ``bidirectional=False``, with which a network can go step by step. What the
         first fit has chosen stays.
+    categorical_features : list of int or str, "auto" or None, default="auto"
+        Features of a step that are categories: whole numbers from 0 on, which stand for
+        vectors that are learned. Their positions, or names if X has names; "auto" takes
+        those that ``Sequences.n_categories`` names, as in the output of
+        ``TokenEncoder``. Codes that ``fit`` has not seen, and -1, are unknown ones.
+    embedding : int, "auto" or array of shape (n_categories, size), default="auto"
+        How many numbers stand for a category, "auto" 1.6 times the 0.56th power of
+        their number, 64 at most; or the vectors that training begins with.
+    word_dropout : float in [0, 1), default=0.05
+        Share of categories that are taken for unknown while training (Iyyer et al.
+        2015, doi:10.3115/v1/P15-1162).
     init : {"orthogonal", "chrono"}, default="orthogonal"
         How weights begin: Glorot and orthogonal matrices, with open forget gates (bias
         1) of an LSTM; or these with biases of the gates drawn so that units remember
@@ -548,6 +578,8 @@ class LSTMRegressor(BaseRecurrentRegressor):
         Weighted mean of the training targets.
     target_scale_ : ndarray of shape (n_outputs,)
         Their weighted standard deviation; 1 for constant targets.
+    n_categories_ : ndarray of shape (n_features,)
+        Number of categories of each feature of a step; 0 for numbers.
     input_scale_ : {"feature", "sequence"} or None
         How features are scaled.
     fill_values_ : ndarray of shape (n_features,)
@@ -635,6 +667,17 @@ class GRURegressor(BaseRecurrentRegressor):
         ten, deviate from their mean 1000 times as much as another tenth, unless
         ``bidirectional=False``, with which a network can go step by step. What the
         first fit has chosen stays.
+    categorical_features : list of int or str, "auto" or None, default="auto"
+        Features of a step that are categories: whole numbers from 0 on, which stand for
+        vectors that are learned. Their positions, or names if X has names; "auto" takes
+        those that ``Sequences.n_categories`` names, as in the output of
+        ``TokenEncoder``. Codes that ``fit`` has not seen, and -1, are unknown ones.
+    embedding : int, "auto" or array of shape (n_categories, size), default="auto"
+        How many numbers stand for a category, "auto" 1.6 times the 0.56th power of
+        their number, 64 at most; or the vectors that training begins with.
+    word_dropout : float in [0, 1), default=0.05
+        Share of categories that are taken for unknown while training (Iyyer et al.
+        2015, doi:10.3115/v1/P15-1162).
     init : {"orthogonal", "chrono"}, default="orthogonal"
         How weights begin: Glorot and orthogonal matrices, with open forget gates (bias
         1) of an LSTM; or these with biases of the gates drawn so that units remember
@@ -737,6 +780,8 @@ class GRURegressor(BaseRecurrentRegressor):
         Weighted mean of the training targets.
     target_scale_ : ndarray of shape (n_outputs,)
         Their weighted standard deviation; 1 for constant targets.
+    n_categories_ : ndarray of shape (n_features,)
+        Number of categories of each feature of a step; 0 for numbers.
     input_scale_ : {"feature", "sequence"} or None
         How features are scaled.
     fill_values_ : ndarray of shape (n_features,)

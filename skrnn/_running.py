@@ -96,7 +96,8 @@ def make_runner(module: SequenceModule, weights: list[Tensor], alone: bool) -> R
     copy = aligned_copy(module)
     hidden, copy_hidden = module.config["hidden_size"], copy.config["hidden_size"]
     places = blocks(hidden, copy_hidden, module.embedding_size).numpy()
-    n_features = copy.config["n_features"]
+    if module.embedding is None:
+        n_features = copy.config["n_features"]
     return Runner(copy, copy.head, weights, outputs, places, n_features, ROWS_TOGETHER)
 
 

@@ -27,6 +27,10 @@ class Sequences:
         Where each sequence begins in ``values``, then the total number of steps.
     feature_names : sequence of str or None, default=None
         Names of the columns of ``values``; kept if all are strings.
+    n_categories : sequence of int or None, default=None
+        For each column, how many categories its codes 0, 1, ... stand for; 0 for a
+        column of numbers. None if all are numbers. Classifiers and regressors embed
+        columns with categories (``categorical_features="auto"``).
 
     Attributes
     ----------
@@ -36,6 +40,8 @@ class Sequences:
         Where each sequence begins, then the total number of steps.
     feature_names : tuple of str or None
         Names of the features.
+    n_categories : tuple of int or None
+        Number of categories of each feature, 0 for numbers.
     lengths : ndarray of shape (n_sequences,)
         Number of steps of each sequence.
     n_features : int
@@ -55,7 +61,8 @@ class Sequences:
         If ``values`` are not real numbers.
     ValueError
         If ``values`` is not 2-D, ``offsets`` do not begin at 0, fall, or do not end at
-        the number of steps, or the names do not fit the features.
+        the number of steps, or the names or the numbers of categories do not fit the
+        features.
 
     See Also
     --------
@@ -75,11 +82,12 @@ class Sequences:
     45.0
     """
 
-    __slots__ = ("_n_steps", "feature_names", "offsets", "values")
+    __slots__ = ("_n_steps", "feature_names", "n_categories", "offsets", "values")
 
     values: NDArray[Any]
     offsets: NDArray[np.int64]
     feature_names: tuple[str, ...] | None
+    n_categories: tuple[int, ...] | None
     _n_steps: int | None  # of each sequence, if they have equally many
 
     def __init__(
@@ -87,6 +95,7 @@ class Sequences:
         values: ArrayLike,
         offsets: ArrayLike,
         feature_names: Any = None,
+        n_categories: Any = None,
     ) -> None:
         if np.ma.isMaskedArray(values):
             values = np.ma.filled(np.ma.asarray(values, np.float64), np.nan)
@@ -123,9 +132,17 @@ class Sequences:
                 )
             if not all(isinstance(name, str) for name in feature_names):
                 feature_names = None
+        if n_categories is not None:
+            n_categories = tuple(int(n) for n in n_categories)
+            if len(n_categories) != values.shape[1] or min(n_categories) < 0:
+                raise ValueError(
+                    f"n_categories={n_categories}, expected a number from 0 on for "
+                    f"each of {values.shape[1]} features."
+                )
         self.values = values
         self.offsets = offsets.astype(np.int64, copy=False)
         self.feature_names = feature_names
+        self.n_categories = n_categories
         self._n_steps = common_length(lengths)
 
     @classmethod
@@ -181,12 +198,14 @@ class Sequences:
         offsets: NDArray[np.int64],
         feature_names: Any,
         n_steps: int | None,
+        n_categories: tuple[int, ...] | None = None,
     ) -> Sequences:
         """Skip the checks where nothing can be wrong: they take time."""
         sequences = object.__new__(cls)
         sequences.values = values
         sequences.offsets = offsets
         sequences.feature_names = feature_names
+        sequences.n_categories = n_categories
         sequences._n_steps = n_steps
         return sequences
 
@@ -245,7 +264,8 @@ class Sequences:
             n_steps = self._n_steps
             if n_steps is None or len(offsets) == 1:
                 n_steps = common_length(np.diff(offsets))
-            return Sequences._unchecked(values, offsets, self.feature_names, n_steps)
+            about = (self.feature_names, n_steps, self.n_categories)
+            return Sequences._unchecked(values, offsets, *about)
         indices = np.arange(len(self))[key]
         if isinstance(indices, np.integer):  # the key was an array without an axis
             return self[indices]
@@ -263,13 +283,16 @@ class Sequences:
     def _take(self, indices: NDArray[np.int64]) -> Sequences:
         if len(self) and self.is_uniform:
             panel = self.to_panel().take(indices, axis=0)
-            return Sequences.from_panel(panel, self.feature_names)
+            taken = Sequences.from_panel(panel, self.feature_names)
+            taken.n_categories = self.n_categories
+            return taken
         lengths = self.lengths[indices]
         offsets = offsets_of(lengths)
         shift = np.repeat(self.offsets[indices] - offsets[:-1], lengths)
         values = self.values[shift + np.arange(offsets[-1])]
         n_steps = common_length(lengths)
-        return Sequences._unchecked(values, offsets, self.feature_names, n_steps)
+        about = (self.feature_names, n_steps, self.n_categories)
+        return Sequences._unchecked(values, offsets, *about)
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
         for start, stop in zip(self.offsets[:-1], self.offsets[1:], strict=True):
@@ -311,12 +334,13 @@ class Sequences:
         Returns
         -------
         sequences : Sequences
-            Sequences of the same lengths; names are kept if the features are as many.
+            Sequences of the same lengths; names and numbers of categories are kept if
+            the features are as many.
         """
-        same_width = values.shape[1:] == self.values.shape[1:]
-        return Sequences(
-            values, self.offsets, self.feature_names if same_width else None
-        )
+        about: Any = (None, None)
+        if values.shape[1:] == self.values.shape[1:]:
+            about = (self.feature_names, self.n_categories)
+        return Sequences(values, self.offsets, *about)
 
     def to_panel(self) -> NDArray[Any]:
         """View sequences of equal length as one 3-D array.

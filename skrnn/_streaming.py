@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from skrnn._embedding import UNKNOWN
 from skrnn._layers import cell_of, is_native, weights_of
 from skrnn._modules import SequenceModule
 from skrnn._native import PackedLayer, Weights
@@ -47,6 +48,11 @@ class Stepper:
             (named, name, weight, weight._version, weight.detach().clone())
             for named, name, weight in weights_in(module)
         ]
+        self.tables = None
+        if module.embedding is not None:
+            self.tables = [to_numpy(table) for table in module.embedding.tables]
+            self.numbers = module.embedding.numbers
+            self.columns = module.embedding.columns
         self.scaling = None
         if module.scaling is not None:
             self.scaling = to_numpy(module.scaling.mean), to_numpy(module.scaling.scale)
@@ -122,6 +128,8 @@ class Stepper:
 
     def read(self, x: Array, state: StreamState) -> tuple[Array, StreamState]:
         """Read one step (n, n_features): outputs of the head, and the new state."""
+        if self.tables is not None:
+            x = self.look_up(x, self.tables)
         if self.scaling is not None:
             x = (x - self.scaling[0]) / self.scaling[1]
         hidden = self.advance(x, state.hidden)
@@ -129,6 +137,15 @@ class Stepper:
         embedding, pooled = self.pool(hidden[-1, 0], state.pooled, n_steps)
         outputs = embedding.astype(self.dtype, copy=False) @ self.head + self.bias
         return outputs, StreamState(hidden, pooled, state.filled, n_steps)
+
+    def look_up(self, x: Array, tables: list[Array]) -> Array:
+        """Put vectors in place of categories, after the numbers."""
+        parts = [x[:, self.numbers]]
+        for column, table in zip(self.columns, tables, strict=True):
+            codes = x[:, column]
+            known = (codes >= 0) & (codes < len(table) - 1)
+            parts.append(table[np.where(known, codes + 1, UNKNOWN).astype(int)])
+        return np.concatenate(parts, axis=1)
 
     def advance(self, x: Array, hidden: Array) -> Array:
         """Read one step (n, n_features) by all layers: their new state."""

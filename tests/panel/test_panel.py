@@ -25,6 +25,7 @@ REGRESSORS = ["RNNRegressor", "LSTMRegressor", "GRURegressor"]
 NAMES = CLASSIFIERS + REGRESSORS
 QUICK = {"hidden_size": 4, "max_epochs": 2, "random_state": 0}
 GONE = {"warm_start", "features_per_step"}  # without a meaning under sktime's rules
+GONE |= {"categorical_features", "embedding", "word_dropout"}  # panels hold numbers
 FORMS = ["pd-multiindex", "nested_univ", "df-list", "numpy3D"]
 N_SEQUENCES = 24
 

@@ -1,0 +1,334 @@
+"""TokenEncoder: texts and lists of tokens become sequences of categories."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sized
+from itertools import chain
+from numbers import Integral
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import murmurhash3_32
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from skrnn._callbacks import CallbackSupportMixin, tasks_of, with_callbacks
+from skrnn._sequences import Sequences, offsets_of
+from skrnn._validation import draft_of
+
+__all__ = ["TokenEncoder"]
+
+UNKNOWN, UNKNOWN_TOKEN = -1, "<unknown>"
+FORMS = "a list of texts, or of lists of tokens"
+
+
+class TokenEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
+    r"""Turn texts, or lists of tokens, into sequences of categories.
+
+    Each token becomes the number of its place in a vocabulary, the most frequent one
+    0; tokens that are not in it become -1. Classifiers and regressors replace the
+    numbers by vectors that they learn.
+
+    Parameters
+    ----------
+    level : {"word", "char"}, default="word"
+        What a text is cut into. Lists are taken as they are, one item for each token.
+    lowercase : bool, default=True
+        Whether texts are brought to lower case.
+    token_pattern : str, default=r"\w+|[^\w\s]"
+        Regular expression of a word: by default letters, digits and underscores in a
+        row, or one sign of punctuation.
+    min_count : int, default=1
+        Tokens that come up less often in the training texts are unknown. With 2,
+        training texts hold unknown tokens, from which networks learn what to make of
+        them; ``word_dropout`` does so, too.
+    max_tokens : int or None, default=None
+        Largest size of the vocabulary, which the most frequent tokens make up.
+    vocabulary : list of str or None, default=None
+        The tokens, in the order of their numbers; None learns them.
+    n_buckets : int or None, default=None
+        If set, there is no vocabulary: a hash of the token, modulo this number, is its
+        number (Weinberger et al., 2009, doi:10.1145/1553374.1553516).
+
+    Attributes
+    ----------
+    tokens_ : ndarray of str of shape (n_tokens,)
+        The vocabulary. Not with ``n_buckets``.
+    n_tokens_ : int
+        Number of different categories that come out.
+
+    See Also
+    --------
+    GRUClassifier : Takes the output, as all classifiers and regressors do.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skrnn import GRUClassifier, TokenEncoder
+    >>> texts = ["what a day", "what a bad day", "so bad", "a good day", "so good"] * 8
+    >>> moods = ["good", "bad", "bad", "good", "good"] * 8
+    >>> TokenEncoder().fit(texts).transform(["a good one"])[0].ravel()
+    array([ 0,  3, -1])
+    >>> model = GRUClassifier(max_epochs=20, random_state=0)
+    >>> model = make_pipeline(TokenEncoder(), model)
+    >>> model.fit(texts, moods).score(["bad day", "good day"], ["bad", "good"])
+    1.0
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "level": [StrOptions({"word", "char"})],
+        "lowercase": ["boolean"],
+        "token_pattern": [str],
+        "min_count": [Interval(Integral, 1, None, closed="left")],
+        "max_tokens": [Interval(Integral, 1, None, closed="left"), None],
+        "vocabulary": ["array-like", None],
+        "n_buckets": [Interval(Integral, 1, None, closed="left"), None],
+    }
+
+    def __init__(
+        self,
+        level: Literal["word", "char"] = "word",
+        *,
+        lowercase: bool = True,
+        token_pattern: str = r"\w+|[^\w\s]",
+        min_count: int = 1,
+        max_tokens: int | None = None,
+        vocabulary: Any = None,
+        n_buckets: int | None = None,
+    ) -> None:
+        self.level = level
+        self.lowercase = lowercase
+        self.token_pattern = token_pattern
+        self.min_count = min_count
+        self.max_tokens = max_tokens
+        self.vocabulary = vocabulary
+        self.n_buckets = n_buckets
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn the vocabulary.
+
+        Parameters
+        ----------
+        X : list of str or of lists of str
+            The texts, or their tokens.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : TokenEncoder
+            This encoder, fitted.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not valid, a text has no tokens, or none is left.
+        TypeError
+            If X holds something else than texts and tokens.
+        """
+        draft = draft_of(self)  # a fit that fails leaves what was fitted before
+        draft._fit(X, y)
+        self.__dict__ = draft.__dict__
+        return self
+
+    @with_callbacks  # type: ignore[untyped-decorator]
+    def _fit(self, X: Any, y: Any) -> None:
+        self._validate_params()
+        tasks = tasks_of(self, X, y)
+        lists = self._tokens_of(X)
+        self.__dict__.pop("tokens_", None)
+        if self.n_buckets is not None:
+            self.n_tokens_ = int(self.n_buckets)
+        else:
+            self.tokens_ = self._learn(lists)
+            self.n_tokens_ = len(self.tokens_)
+        if tasks is not None:
+            tasks.end()
+
+    def _learn(self, lists: list[list[str]]) -> NDArray[np.object_]:
+        """Order the tokens by how often they come, then by the alphabet."""
+        if self.vocabulary is not None:
+            tokens = [str(token) for token in self.vocabulary]
+            twice = [token for token, n in Counter(tokens).items() if n > 1]
+            if twice:
+                raise ValueError(f"vocabulary holds {twice[0]!r} more than once.")
+        else:
+            counts = Counter(chain.from_iterable(lists))
+            often = [(-n, token) for token, n in counts.items() if n >= self.min_count]
+            tokens = [token for _, token in sorted(often)[: self.max_tokens]]
+        if not tokens:
+            raise ValueError(
+                f"No token comes up {self.min_count} times (min_count), so that the "
+                "vocabulary would be empty: use a smaller min_count or more texts."
+            )
+        return np.array(tokens, dtype=object)
+
+    def transform(self, X: Any) -> Sequences:
+        """Put numbers in place of tokens.
+
+        Parameters
+        ----------
+        X : list of str or of lists of str
+            The texts, or their tokens.
+
+        Returns
+        -------
+        sequences : Sequences
+            One feature per step, the number of the token, -1 for unknown ones.
+
+        Raises
+        ------
+        NotFittedError
+            If ``fit`` was not called.
+        ValueError
+            If a text has no tokens.
+        TypeError
+            If X holds something else than texts and tokens.
+        """
+        check_is_fitted(self)
+        lists = self._tokens_of(X)
+        everything = chain.from_iterable(lists)
+        if self.n_buckets is None:
+            places = {token: place for place, token in enumerate(self.tokens_)}
+            codes = [places.get(token, UNKNOWN) for token in everything]
+        else:
+            n = self.n_tokens_
+            codes = [murmurhash3_32(token, positive=True) % n for token in everything]
+        values = np.array(codes, dtype=np.int64)[:, None]
+        offsets = offsets_of([len(tokens) for tokens in lists])
+        return Sequences(values, offsets, ["token"], [self.n_tokens_])
+
+    def inverse_transform(self, X: Any) -> list[list[str]]:
+        """Give the tokens of numbers.
+
+        Parameters
+        ----------
+        X : Sequences, or list of arrays of shape (n_steps_i, 1) or (n_steps_i,)
+            Numbers of tokens.
+
+        Returns
+        -------
+        tokens : list of list of str
+            The tokens, "<unknown>" where there is none of that number.
+
+        Raises
+        ------
+        NotFittedError
+            If ``fit`` was not called.
+        ValueError
+            If there is no vocabulary, because of ``n_buckets``.
+        """
+        check_is_fitted(self)
+        self._refuse_buckets("inverse_transform")
+        names = dict(enumerate(self.tokens_))
+        return [
+            [names.get(code, UNKNOWN_TOKEN) for code in np.ravel(codes).tolist()]
+            for codes in X
+        ]
+
+    def vectors(self, table: Mapping[str, Any]) -> NDArray[np.float64]:
+        """Look up vectors that were trained elsewhere, for ``embedding=``.
+
+        Parameters
+        ----------
+        table : mapping from str to array of shape (size,)
+            Vectors of tokens: a dict, or what gensim loads.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_tokens, size)
+            A row for each token of the vocabulary; zeros for those not in ``table``.
+
+        Raises
+        ------
+        NotFittedError
+            If ``fit`` was not called.
+        ValueError
+            If no token is in ``table``, or there is no vocabulary.
+        """
+        check_is_fitted(self)
+        self._refuse_buckets("vectors")
+        known = {
+            k: table[token] for k, token in enumerate(self.tokens_) if token in table
+        }
+        if not known:
+            raise ValueError(
+                f"None of the {self.n_tokens_} tokens is in table, for example not "
+                f"{self.tokens_[0]!r}: does table have the same lower or upper case?"
+            )
+        vectors = np.zeros((self.n_tokens_, len(next(iter(known.values())))))
+        vectors[list(known)] = np.array(list(known.values()))
+        return vectors
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Name the only feature of a step.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        names : ndarray of str of shape (1,)
+            "token".
+        """
+        return np.array(["token"], dtype=object)
+
+    def _refuse_buckets(self, method: str) -> None:
+        if self.n_buckets is not None:
+            raise ValueError(
+                f"{method} needs a vocabulary, but n_buckets={self.n_buckets} keeps "
+                "none: use n_buckets=None."
+            )
+
+    def _tokens_of(self, X: Any) -> list[list[str]]:
+        """Cut every text into tokens."""
+        if isinstance(X, str | bytes | Mapping) or getattr(X, "ndim", 1) != 1:
+            about = "" if isinstance(X, str | bytes | Mapping) else f" of {X.ndim} axes"
+            raise ValueError(
+                f"X is a {type(X).__name__}{about}, expected {FORMS}; of a DataFrame "
+                "pass the column with the texts."
+            )
+        if not isinstance(X, Iterable) or not isinstance(X, Sized):
+            raise TypeError(f"X is a {type(X).__name__}, expected {FORMS}.")
+        if len(X) == 0:
+            raise ValueError(
+                f"Found array with 0 sample(s): X is empty, expected {FORMS}."
+            )
+        pattern = re.compile(self.token_pattern)
+        return [self._cut(each, place, pattern) for place, each in enumerate(X)]
+
+    def _cut(self, each: Any, place: int, pattern: re.Pattern[str]) -> list[str]:
+        if isinstance(each, str):
+            text = each.lower() if self.lowercase else each
+            tokens = list(text) if self.level == "char" else pattern.findall(text)
+        elif isinstance(each, list | tuple | np.ndarray):
+            tokens = list(each)
+            other = next((t for t in tokens if not isinstance(t, str)), None)
+            if other is not None:
+                raise TypeError(
+                    f"X[{place}] holds {other!r}, a {type(other).__name__}, expected "
+                    "tokens that are strings."
+                )
+        else:
+            raise TypeError(
+                f"X[{place}] is {each!r}, a {type(each).__name__}, expected a text or "
+                "a list of tokens: fill or drop missing texts first."
+            )
+        if not tokens:
+            raise ValueError(
+                f"X[{place}] has no tokens ({each!r}): drop it, with its target, or "
+                "put a token there that stands for nothing."
+            )
+        return tokens
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        return tags
