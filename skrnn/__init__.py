@@ -9,12 +9,14 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from skrnn._classifiers import GRUClassifier, LSTMClassifier, RNNClassifier
+    from skrnn._exporting import step_extras, step_state
     from skrnn._inputs import as_sequences
     from skrnn._onnx import to_onnx
     from skrnn._preprocessing import SequenceScaler
     from skrnn._regressors import GRURegressor, LSTMRegressor, RNNRegressor
     from skrnn._saving import ModelFileError, load, save
     from skrnn._sequences import Sequences
+    from skrnn._torch import to_torch
     from skrnn._windows import make_windows
 
 _HOMES = {
@@ -31,7 +33,10 @@ _HOMES = {
     "load": "_saving",
     "make_windows": "_windows",
     "save": "_saving",
+    "step_extras": "_exporting",
+    "step_state": "_exporting",
     "to_onnx": "_onnx",
+    "to_torch": "_torch",
 }
 
 __all__ = [
@@ -48,7 +53,10 @@ __all__ = [
     "load",
     "make_windows",
     "save",
+    "step_extras",
+    "step_state",
     "to_onnx",
+    "to_torch",
 ]
 
 
