@@ -70,7 +70,7 @@ def runner(content: bytes) -> Callable[[Arrays], Arrays]:
 
     def run(given: Arrays) -> Arrays:
         with cpu_only():
-            tensors = {name: torch.from_numpy(each) for name, each in given.items()}
+            tensors = {name: torch.tensor(each) for name, each in given.items()}
             return {name: each.numpy() for name, each in program(**tensors).items()}
 
     return run
