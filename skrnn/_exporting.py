@@ -94,7 +94,8 @@ def compare(run: Run, fitted: Any) -> float:
         return compare_steps(run, fitted)
     from skrnn.forecasting._steps import compare_forecasts
 
-    return compare_forecasts(run, fitted._memory)
+    with np.errstate(over="ignore", invalid="ignore"):  # NaN is a difference
+        return compare_forecasts(run, fitted._memory)
 
 
 def step_state(estimator: Any, n_sequences: int = 1) -> dict[str, Array]:

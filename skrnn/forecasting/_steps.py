@@ -36,7 +36,7 @@ from skrnn.forecasting._network import (
 from skrnn.forecasting._times import locate
 from skrnn.forecasting._walker import DAMPING
 
-__all__ = ["ForecastStep", "compare_forecasts", "state_arrays"]
+__all__ = ["ForecastStep", "compare_forecasts", "extras_ahead", "state_arrays"]
 
 Array = NDArray[Any]
 CHECKED = 20  # series that are compared
@@ -205,7 +205,7 @@ class ForecastStep:
 
     def shape(self, ops: Any, place: int, raw: Any, scale: Any, mean: Any) -> list[Any]:
         """Give the parameters of a distribution beside its location, as heads do."""
-        if len(self.parameters) == 1:
+        if self.parameters == ["location"]:
             return []
         spread = softplus(ops, ops.pick(raw, 1, 2) + math.log(math.e - 1.0)) + SMALLEST
         if self.counts:
@@ -213,7 +213,7 @@ class ForecastStep:
             failures = ops.maximum(failures * failures, 1e-3)
             return [ops.where(failures < 1e6, failures, 1e6)]
         spread = spread * scale * self.spreads[place]
-        if len(self.parameters) == 2:
+        if "freedom" not in self.parameters:
             return [spread]
         return [spread, softplus(ops, ops.pick(raw, 2, 2) + 3.98) + 2.0]
 

@@ -293,3 +293,13 @@ def test_a_step_that_differs_is_not_written(name, value, form, tmp_path, monkeyp
     with pytest.raises(RuntimeError, match=r"differs from the estimator by .* nothing"):
         exported_step(model, tmp_path, form)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_gives_no_numbers_is_not_written(form, tmp_path):
+    model = GRUForecaster(**QUICK).fit(first(series(), N))
+    weights = model._memory.network.weights
+    weights["head.bias"] = weights["head.bias"] * np.nan
+    with pytest.raises(RuntimeError, match="differs from the estimator by nan"):
+        exported_step(model, tmp_path, form)
+    assert not list(tmp_path.iterdir())
