@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from skrnn._classifiers import GRUClassifier, LSTMClassifier, RNNClassifier
+    from skrnn._exporting import step_extras, step_state
     from skrnn._inputs import as_sequences
     from skrnn._onnx import to_onnx
     from skrnn._preprocessing import SequenceScaler
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from skrnn._saving import ModelFileError, load, save
     from skrnn._sequences import Sequences
     from skrnn._tokens import TokenEncoder
+    from skrnn._torch import to_torch
     from skrnn._windows import make_windows
 
 _HOMES = {
@@ -33,7 +35,10 @@ _HOMES = {
     "load": "_saving",
     "make_windows": "_windows",
     "save": "_saving",
+    "step_extras": "_exporting",
+    "step_state": "_exporting",
     "to_onnx": "_onnx",
+    "to_torch": "_torch",
 }
 
 __all__ = [
@@ -51,7 +56,10 @@ __all__ = [
     "load",
     "make_windows",
     "save",
+    "step_extras",
+    "step_state",
     "to_onnx",
+    "to_torch",
 ]
 
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from skrnn._sequences import Sequences
 
-__all__ = ["check_codes", "learn_categories", "tables_of"]
+__all__ = ["UNKNOWN", "check_codes", "learn_categories", "tables_of"]
 
+UNKNOWN = 0  # row of a table of vectors; the categories follow
 LARGEST = 2**24  # codes beyond which single precision leaves some out
 LARGEST_VECTOR = 64
 

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["UNKNOWN", "Embedding", "Table"]
+from skrnn._categories import UNKNOWN
+
+__all__ = ["Embedding", "Table"]
 
 Table = tuple[int, int, int]  # column, number of categories, size of their vectors
-UNKNOWN = 0  # row of a table; the categories follow
 
 
 class Embedding(nn.Module):

@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from skrnn._categories import UNKNOWN
 from skrnn._devices import check_memory, plain_torch
-from skrnn._embedding import UNKNOWN, Embedding, Table
+from skrnn._embedding import Embedding, Table
 from skrnn._layers import (
     LAYERS,
     Engine,

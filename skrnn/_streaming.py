@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from skrnn._embedding import UNKNOWN
+from skrnn._categories import UNKNOWN
 from skrnn._layers import cell_of, is_native, weights_of
 from skrnn._modules import SequenceModule
 from skrnn._native import PackedLayer, Weights

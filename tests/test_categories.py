@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import onnxruntime
 import pandas as pd
 import pytest
 import torch
@@ -249,3 +250,30 @@ def test_codes_of_predict_are_looked_at(data):
     values[4, 1] = 1.5
     with pytest.raises(ValueError, match=r"Feature 1 of X holds 1\.5"):
         model.predict(X.with_values(values))
+
+
+@pytest.mark.parametrize("missing", ["error", "mask"])
+@pytest.mark.parametrize("kind", ["sequence", "step", "program"])
+def test_an_export_looks_up_too(data, kind, missing, tmp_path):
+    """Each is compared with the estimator before it is written."""
+    X, y = data
+    params = {**SMALL, "bidirectional": kind == "sequence", "missing": missing}
+    model = GRUClassifier(**params, word_dropout=0.3).fit(X, y)
+    if kind == "program":
+        skrnn.to_torch(model, tmp_path / "model.pt2")
+    else:
+        skrnn.to_onnx(model, tmp_path / "model.onnx", kind=kind)
+    assert list(tmp_path.iterdir())
+
+
+def test_a_graph_gives_what_the_estimator_gives_for_tokens(tmp_path):
+    texts = ["good day", "bad day", "what a good one", "so bad"] * 5
+    encoder = skrnn.TokenEncoder(min_count=6).fit(texts)
+    model = LSTMClassifier(**SMALL).fit(encoder.transform(texts), ["g", "b"] * 10)
+    skrnn.to_onnx(model, tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    X = encoder.transform(["good one", "bad bad day or not"])
+    inputs = {"x": X.to_padded().astype(np.float32), "lengths": X.lengths}
+    probabilities, labels = session.run(["probabilities", "label"], inputs)
+    assert_allclose(probabilities, model.predict_proba(X), atol=1e-5)
+    assert labels.tolist() == model.predict(X).tolist()

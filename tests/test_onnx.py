@@ -11,7 +11,13 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
 import skrnn
-from skrnn import GRUClassifier, GRURegressor, LSTMClassifier, SequenceScaler, _onnx
+from skrnn import (
+    GRUClassifier,
+    GRURegressor,
+    LSTMClassifier,
+    SequenceScaler,
+    _onnx_sequence,
+)
 from skrnn.datasets import make_waves
 
 SMALL = {"hidden_size": 5, "max_epochs": 3, "random_state": 0}
@@ -62,22 +68,29 @@ def test_a_graph_gives_what_the_estimator_gives(cell, stem, pooling, waves, tmp_
         assert_array_equal(found["label"], model.predict(some))
 
 
-@pytest.mark.parametrize("pooling", ["last", "mean", "max", "concat"])
-@pytest.mark.parametrize("cell", CELLS)
-def test_a_step_goes_on_as_the_estimator_does(cell, pooling, waves, tmp_path):
+@pytest.mark.parametrize("missing", ["error", "mask"])
+@pytest.mark.parametrize("scale", [None, "feature", "sequence"])
+@pytest.mark.parametrize("stem", [0, 1])
+def test_a_graph_prepares_sequences_as_the_estimator_does(
+    stem, scale, missing, waves, tmp_path
+):
+    """Sizes far apart, constant features, values that never come, infinite padding."""
     X, y = waves
-    params = {**SMALL, "pooling": pooling, "num_layers": 2, "bidirectional": False}
-    model = getattr(skrnn, f"{cell}Classifier")(**params).fit(X, y)
-    run = exported(model, tmp_path, kind="step")
-    stream = np.stack([x[:20] for x in X[:3]]).astype(np.float32)
-    start = model.initial_state(3)
-    state = {"hidden": start.hidden.astype(np.float32)}
-    state |= {f"pooled_{k}": v.astype(np.float32) for k, v in enumerate(start.pooled)}
-    for step in range(20):
-        found = run(x=stream[:, step], n_steps=np.array(step), **state)
-        expected = model.predict_proba(stream[:, : step + 1])
-        assert_allclose(found["probabilities"], expected, atol=1e-5)
-        state = {k.removeprefix("new_"): v for k, v in found.items() if "new" in k}
+    random = np.random.default_rng(0)
+    X = [x * np.exp(5 * random.normal()) for x in X]
+    if missing == "mask":
+        X = [np.where(random.random(x.shape) < 0.4, np.nan, x) for x in X]
+        X[0][:, 1] = np.nan
+        X[1][:7] = np.nan
+    X[2] = np.column_stack([X[2][:, 0], np.full(len(X[2]), 1e-3)])
+    X = [x.astype(np.float32).astype(float) for x in X]
+    params = {**SMALL, "missing": missing, "scale_inputs": scale, "stem": stem}
+    model = LSTMClassifier(**params).fit(X, y)
+    run = exported(model, tmp_path)
+    for value in (0.0, np.inf, np.nan):
+        for some in (X, X[2:3]):
+            found = run(**padded(some, value))["probabilities"]
+            assert_allclose(found, model.predict_proba(some), atol=1e-5)
 
 
 @pytest.mark.parametrize("n_outputs", [1, 3])
@@ -154,30 +167,16 @@ def test_a_file_says_what_made_it_and_what_it_takes(waves, tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["model.onnx"]
 
 
-@pytest.mark.parametrize(
-    ("params", "kind", "message"),
-    [
-        ({"missing": "mask"}, "sequence", "missing='mask' .fill X before"),
-        ({"scale_inputs": "sequence"}, "sequence", "scale_inputs='sequence'"),
-        ({}, "step", "bidirectional=True, stem=1"),
-        (
-            {"bidirectional": False, "pooling": "attention"},
-            "step",
-            "of kind 'step' cannot have pooling='attention'",
-        ),
-        ({}, "cell", r"kind='cell', expected one of \('sequence', 'step'\)"),
-    ],
-)
-def test_what_a_graph_cannot_do_is_named(params, kind, message, waves, tmp_path):
-    model = GRUClassifier(**{**SMALL, **params}).fit(*waves)
-    with pytest.raises(ValueError, match=message):
-        skrnn.to_onnx(model, tmp_path / "model.onnx", kind=kind)
+def test_what_a_graph_cannot_be_is_named(waves, tmp_path):
+    model = GRUClassifier(**SMALL).fit(*waves)
+    with pytest.raises(ValueError, match=r"kind='cell', expected one of \('sequence',"):
+        skrnn.to_onnx(model, tmp_path / "model.onnx", kind="cell")
     assert not list(tmp_path.iterdir())
 
 
 def test_what_is_no_fitted_network_is_refused(waves, tmp_path):
     pipeline = make_pipeline(SequenceScaler(), GRUClassifier(**SMALL)).fit(*waves)
-    with pytest.raises(TypeError, match=r"Pipeline, .* export the last step"):
+    with pytest.raises(TypeError, match=r"Pipeline, .* give to_onnx the last step"):
         skrnn.to_onnx(pipeline, tmp_path / "model.onnx")
     with pytest.raises(NotFittedError):
         skrnn.to_onnx(GRURegressor(), tmp_path / "model.onnx")
@@ -190,32 +189,13 @@ def test_without_onnx_it_says_what_to_install(waves, tmp_path, monkeypatch):
         skrnn.to_onnx(model, tmp_path / "model.onnx")
 
 
-@pytest.mark.parametrize("kind", ["sequence", "step"])
-def test_a_graph_that_differs_is_not_written(kind, waves, tmp_path, monkeypatch):
+def test_a_graph_that_differs_is_not_written(waves, tmp_path, monkeypatch):
     """As a wrong order of gates would make it."""
-    params = {**SMALL, "bidirectional": False, "stem": 0}
-    model = LSTMClassifier(**params).fit(*waves)
-    monkeypatch.setitem(_onnx.ORDER, "lstm", [0, 1, 2, 3])
+    model = LSTMClassifier(**SMALL).fit(*waves)
+    monkeypatch.setitem(_onnx_sequence.ORDER, "lstm", [0, 1, 2, 3])
     with pytest.raises(RuntimeError, match=r"differs from the estimator by .* nothing"):
-        skrnn.to_onnx(model, tmp_path / "model.onnx", kind=kind)
+        skrnn.to_onnx(model, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
-
-
-def test_a_graph_that_goes_wrong_after_some_steps_is_not_written(
-    waves, tmp_path, monkeypatch
-):
-    model = GRUClassifier(**SMALL, bidirectional=False, pooling="mean").fit(*waves)
-
-    def forgets(graph, kind, last):
-        most = graph("Min", "n_steps", graph.constant(9, np.int64))
-        more = graph("Add", most, graph.constant(1, np.int64))
-        n_steps = graph("Cast", more, to=onnx.TensorProto.FLOAT)
-        total = graph("Add", "pooled_0", last)
-        return [total], graph("Div", total, n_steps)
-
-    monkeypatch.setattr(_onnx, "pool_step", forgets)
-    with pytest.raises(RuntimeError, match="differs from the estimator"):
-        skrnn.to_onnx(model, tmp_path / "model.onnx", kind="step")
 
 
 @pytest.mark.parametrize("kind", ["sequence", "step"])

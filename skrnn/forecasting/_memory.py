@@ -231,15 +231,10 @@ class Memory:
     ) -> dict[int, Array]:
         """Forecasts of times to come, by place of the series."""
         places = [n for n, wish in enumerate(steps) if wish.max(initial=0) > 0]
-        extras = []
-        for place in places:
-            series = self.series[place]
-            times = future(series.index, int(steps[place].max()), series.where)
-            coming = Series(series.key, times, np.empty((len(times), 0)))
-            last, told = self.extras[place][-1], self.told[place]
-            ahead = self.exogenous.ahead(coming, frames, last, told)
-            missing = self.extras[place][self.read_until[place] :]
-            extras.append(np.concatenate([missing, ahead]))
+        extras = [
+            self.extras_ahead(place, int(steps[place].max()), frames)
+            for place in places
+        ]
         with np.errstate(over="ignore", invalid="ignore"):  # forecast tells of it
             walked = walk(
                 self.network,
@@ -256,6 +251,16 @@ class Memory:
                 self.device,
             )
         return dict(zip(places, walked, strict=True))
+
+    def extras_ahead(self, place: int, n_steps: int, frames: Frames | None) -> Array:
+        """Exogenous numbers of a series from its last known value to steps ahead."""
+        series = self.series[place]
+        times = future(series.index, n_steps, series.where)
+        coming = Series(series.key, times, np.empty((len(times), 0)))
+        last, told = self.extras[place][-1], self.told[place]
+        ahead = self.exogenous.ahead(coming, frames, last, told)
+        missing = self.extras[place][self.read_until[place] :]
+        return np.concatenate([missing, ahead])
 
     def _n_missing(self, place: int) -> int:
         """How many values at the end of a series are missing."""
