@@ -49,7 +49,8 @@ class FitTasks:
     ) -> None:
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         self.about = {"estimator": estimator, "X": X, "y": y, "metadata": weights}
-        self.fit = estimator._init_callback_context(max_subtasks=int(max_epochs))
+        most = None if isinstance(max_epochs, str) else int(max_epochs)
+        self.fit = estimator._init_callback_context(max_subtasks=most)
         self.fit.call_on_fit_task_begin(**self.about)
         self.epoch: Any = None
 

@@ -13,7 +13,13 @@ from sklearn.base import BaseEstimator
 from skrnn._callbacks import CallbackSupportMixin, FitTasks, tasks_of, with_callbacks
 from skrnn._categories import check_codes, learn_categories, tables_of
 from skrnn._params import CONSTRAINTS, check_details, spawn_seeds
-from skrnn._preparing import Preparation, input_scale, n_blocks, usual_values
+from skrnn._preparing import (
+    Preparation,
+    count_epochs,
+    input_scale,
+    n_blocks,
+    usual_values,
+)
 from skrnn._sequences import Sequences
 from skrnn._training_set import (
     Selection,
@@ -226,7 +232,7 @@ class Fitting(CallbackSupportMixin, BaseEstimator, ABC):
         train: TrainingSet,
         validation: TrainingSet | None,
         again: bool,
-        max_epochs: int,
+        max_epochs: int | str,
         lr_schedule: str,
         tasks: FitTasks | None = None,
     ) -> None:
@@ -247,8 +253,9 @@ class Fitting(CallbackSupportMixin, BaseEstimator, ABC):
         old: Net | None = self.net_ if again else None
         n_before = 0 if old is None else len(old.history)
         stops = bool(self.early_stopping) and validation is not None
+        n_epochs = count_epochs(max_epochs, len(train.weights), self.batch_size)
         settings = replace(
-            self._settings(max_epochs, lr_schedule),
+            self._settings(n_epochs, lr_schedule),
             patience=self.n_iter_no_change if stops else None,
             seeds=spawn_seeds(self.random_state, 3, n_before),
             tasks=tasks,
@@ -315,7 +322,7 @@ class Fitting(CallbackSupportMixin, BaseEstimator, ABC):
             lr_schedule=lr_schedule,
             weight_decay=self.weight_decay,
             max_grad_norm=self.max_grad_norm,
-            max_epochs=int(max_epochs),
+            max_epochs=max_epochs,
             batch_size=self.batch_size,
             device=find(self.device),
             verbose=self.verbose,

@@ -41,7 +41,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "optimizer": [StrOptions({"adamw", "adam", "sgd", "rmsprop"}), type],
     "weight_decay": [_NOT_NEGATIVE],
     "max_grad_norm": [_POSITIVE, None],
-    "max_epochs": [_COUNT],
+    "max_epochs": [StrOptions({"auto"}), _COUNT],
     "batch_size": [_COUNT],
     "early_stopping": ["boolean"],
     "validation_fraction": [Interval(Real, 0.0, 1.0, closed="neither")],

@@ -14,10 +14,13 @@ from skrnn._sequences import Sequences
 from skrnn._statistics import at_each_step, statistics
 from skrnn._training_set import Selection
 
-__all__ = ["Preparation", "input_scale", "n_blocks", "to_own_scale", "usual_values"]
+__all__ = ["Preparation", "count_epochs", "input_scale", "n_blocks", "to_own_scale"]
+__all__ += ["usual_values"]
 
 FAR_APART = 1000.0  # times, from which on small sequences are lost beside large ones
 BLOCKS_FROM = [16, 96]  # median numbers of steps, from which a stem has one more
+ENOUGH_UPDATES = 3000  # of weights, more of which learn the sequences by heart
+FEWEST_EPOCHS, MOST_EPOCHS = 10, 100
 ENOUGH = 10  # sequences, of which no more than one in ten may be odd
 
 
@@ -90,8 +93,18 @@ def n_blocks(estimator: Any, lengths: NDArray[np.int64], old: Any) -> int:
         return int(estimator.stem)
     if old is not None:
         return int(old.sequence_module.config["stem"])
-    usual = np.median(lengths) if estimator.bidirectional else 0
+    if not estimator.bidirectional or estimator._n_categories().any():
+        return 0
+    usual = np.median(lengths)
     return int(np.searchsorted(BLOCKS_FROM, usual, side="right"))
+
+
+def count_epochs(wanted: Any, n_sequences: int, batch_size: int) -> int:
+    """How many epochs there are, if that is left open."""
+    if not isinstance(wanted, str):
+        return int(wanted)
+    n_batches = -(-n_sequences // batch_size)
+    return max(FEWEST_EPOCHS, min(MOST_EPOCHS, ENOUGH_UPDATES // n_batches))
 
 
 def usual_values(sequences: Selection, prepare: Preparation) -> NDArray[np.float64]:

@@ -52,7 +52,7 @@ class BaseRecurrentRegressor(MultiOutputMixin, RegressorMixin, BaseRecurrent):
         optimizer: Any = "adamw",
         weight_decay: float = 1e-2,
         max_grad_norm: float | None = 1.0,
-        max_epochs: int = 100,
+        max_epochs: int | str = "auto",
         batch_size: int = 32,
         loss: Any = "squared_error",
         early_stopping: bool = False,
@@ -265,8 +265,8 @@ class RNNRegressor(BaseRecurrentRegressor):
         Number of blocks before the recurrent layers, each of which makes sequences a
         quarter as long: a convolution over nine steps, batch normalisation, ReLU and a
         maximum over four steps. "auto" takes one block if half of the training
-        sequences have 16 steps or more, two from 96 on, and none with
-        ``bidirectional=False``: a stem looks at later steps, too.
+        sequences have 16 steps or more, two from 96 on, none for categories, and none
+        with ``bidirectional=False``: a stem looks at later steps, too.
     scale_inputs : {"auto", "feature", "sequence"} or None, default="auto"
         How features are brought to mean 0 and deviation 1 before the network: over the
         steps of all training sequences, over those of each sequence itself (its own
@@ -306,8 +306,9 @@ class RNNRegressor(BaseRecurrentRegressor):
     max_grad_norm : float or None, default=1.0
         Gradients with a larger norm (over all weights) are shortened to it; None leaves
         them.
-    max_epochs : int, default=100
-        Number of passes over the training sequences.
+    max_epochs : int or "auto", default="auto"
+        Number of passes over the training sequences. "auto" is 100, but with more than
+        30 batches only as many as make 3000 updates, and 10 at least.
     batch_size : int, default=32
         Largest number of sequences in an update. Identical sequences with identical
         targets count as one, with their weights added.
@@ -455,8 +456,8 @@ class LSTMRegressor(BaseRecurrentRegressor):
         Number of blocks before the recurrent layers, each of which makes sequences a
         quarter as long: a convolution over nine steps, batch normalisation, ReLU and a
         maximum over four steps. "auto" takes one block if half of the training
-        sequences have 16 steps or more, two from 96 on, and none with
-        ``bidirectional=False``: a stem looks at later steps, too.
+        sequences have 16 steps or more, two from 96 on, none for categories, and none
+        with ``bidirectional=False``: a stem looks at later steps, too.
     scale_inputs : {"auto", "feature", "sequence"} or None, default="auto"
         How features are brought to mean 0 and deviation 1 before the network: over the
         steps of all training sequences, over those of each sequence itself (its own
@@ -496,8 +497,9 @@ class LSTMRegressor(BaseRecurrentRegressor):
     max_grad_norm : float or None, default=1.0
         Gradients with a larger norm (over all weights) are shortened to it; None leaves
         them.
-    max_epochs : int, default=100
-        Number of passes over the training sequences.
+    max_epochs : int or "auto", default="auto"
+        Number of passes over the training sequences. "auto" is 100, but with more than
+        30 batches only as many as make 3000 updates, and 10 at least.
     batch_size : int, default=32
         Largest number of sequences in an update. Identical sequences with identical
         targets count as one, with their weights added.
@@ -657,8 +659,8 @@ class GRURegressor(BaseRecurrentRegressor):
         Number of blocks before the recurrent layers, each of which makes sequences a
         quarter as long: a convolution over nine steps, batch normalisation, ReLU and a
         maximum over four steps. "auto" takes one block if half of the training
-        sequences have 16 steps or more, two from 96 on, and none with
-        ``bidirectional=False``: a stem looks at later steps, too.
+        sequences have 16 steps or more, two from 96 on, none for categories, and none
+        with ``bidirectional=False``: a stem looks at later steps, too.
     scale_inputs : {"auto", "feature", "sequence"} or None, default="auto"
         How features are brought to mean 0 and deviation 1 before the network: over the
         steps of all training sequences, over those of each sequence itself (its own
@@ -698,8 +700,9 @@ class GRURegressor(BaseRecurrentRegressor):
     max_grad_norm : float or None, default=1.0
         Gradients with a larger norm (over all weights) are shortened to it; None leaves
         them.
-    max_epochs : int, default=100
-        Number of passes over the training sequences.
+    max_epochs : int or "auto", default="auto"
+        Number of passes over the training sequences. "auto" is 100, but with more than
+        30 batches only as many as make 3000 updates, and 10 at least.
     batch_size : int, default=32
         Largest number of sequences in an update. Identical sequences with identical
         targets count as one, with their weights added.

@@ -13,7 +13,7 @@ SEQUENCES: dict[str, Any] = {
     "lr": loguniform(5e-4, 2e-2),
     "hidden_size": randint(16, 129),
     "dropout": uniform(0.0, 0.5),
-    "max_epochs": randint(50, 301),
+    "max_epochs": ["auto", 30, 200],
     "weight_decay": loguniform(1e-4, 1e-1),
     "batch_size": [16, 32, 64],
     "num_layers": [1, 2],

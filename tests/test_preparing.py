@@ -10,7 +10,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.preprocessing import StandardScaler
 
 from skrnn import GRUClassifier, GRURegressor, Sequences, as_sequences
-from skrnn._preparing import ENOUGH, Preparation, input_scale, to_own_scale
+from skrnn._preparing import (
+    ENOUGH,
+    Preparation,
+    count_epochs,
+    input_scale,
+    to_own_scale,
+)
 from skrnn._training_set import Selection
 from skrnn.testing import check_sequence_estimator
 
@@ -193,3 +199,27 @@ def test_a_network_that_needs_whole_sequences_does_not_go_step_by_step():
 @pytest.mark.parametrize("cls", [GRUClassifier, GRURegressor])
 def test_it_passes_the_checks_of_estimators(cls):
     check_sequence_estimator(cls(**SMALL, scale_inputs="sequence"))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "n_sequences", "expected"),
+    [
+        ("auto", 1, 100),
+        ("auto", 960, 100),  # 30 batches
+        ("auto", 961, 96),
+        ("auto", 6920, 13),
+        ("auto", 10**6, 10),
+        (7, 10**6, 7),
+    ],
+)
+def test_many_sequences_are_gone_through_less_often(wanted, n_sequences, expected):
+    assert count_epochs(wanted, n_sequences, 32) == expected
+
+
+def test_a_fit_counts_its_epochs_after_identical_ones_were_merged():
+    X = np.arange(40.0).reshape(40, 1, 1)
+    params = {"hidden_size": 2, "batch_size": 1, "random_state": 0, "stem": 0}
+    model = GRURegressor(**params).fit(X, X.ravel())
+    assert model.n_iter_ == 75  # 40 batches
+    again = GRURegressor(**params).fit(np.concatenate([X, X]), np.tile(X.ravel(), 2))
+    assert again.n_iter_ == 75

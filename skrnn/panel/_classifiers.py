@@ -37,7 +37,7 @@ class BaseRecurrentPanelClassifier(RecurrentPanel, BaseClassifier):
         optimizer: Any = "adamw",
         weight_decay: float = 1e-2,
         max_grad_norm: float | None = 1.0,
-        max_epochs: int = 100,
+        max_epochs: int | str = "auto",
         batch_size: int = 32,
         loss: Any = "log_loss",
         class_weight: dict[Any, float] | str | None = None,
@@ -147,8 +147,9 @@ class RNNClassifier(BaseRecurrentPanelClassifier):
     max_grad_norm : float or None, default=1.0
         Gradients with a larger norm (over all weights) are shortened to it; None leaves
         them.
-    max_epochs : int, default=100
-        Number of passes over the training sequences.
+    max_epochs : int or "auto", default="auto"
+        Number of passes over the training sequences. "auto" is 100, but with more than
+        30 batches only as many as make 3000 updates, and 10 at least.
     batch_size : int, default=32
         Largest number of sequences in an update. Identical sequences with identical
         targets count as one, with their weights added.
@@ -313,8 +314,9 @@ class LSTMClassifier(BaseRecurrentPanelClassifier):
     max_grad_norm : float or None, default=1.0
         Gradients with a larger norm (over all weights) are shortened to it; None leaves
         them.
-    max_epochs : int, default=100
-        Number of passes over the training sequences.
+    max_epochs : int or "auto", default="auto"
+        Number of passes over the training sequences. "auto" is 100, but with more than
+        30 batches only as many as make 3000 updates, and 10 at least.
     batch_size : int, default=32
         Largest number of sequences in an update. Identical sequences with identical
         targets count as one, with their weights added.
@@ -480,8 +482,9 @@ class GRUClassifier(BaseRecurrentPanelClassifier):
     max_grad_norm : float or None, default=1.0
         Gradients with a larger norm (over all weights) are shortened to it; None leaves
         them.
-    max_epochs : int, default=100
-        Number of passes over the training sequences.
+    max_epochs : int or "auto", default="auto"
+        Number of passes over the training sequences. "auto" is 100, but with more than
+        30 batches only as many as make 3000 updates, and 10 at least.
     batch_size : int, default=32
         Largest number of sequences in an update. Identical sequences with identical
         targets count as one, with their weights added.
