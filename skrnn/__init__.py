@@ -14,17 +14,29 @@ if TYPE_CHECKING:
     from skrnn._preprocessing import SequenceScaler
     from skrnn._regressors import GRURegressor, LSTMRegressor, RNNRegressor
     from skrnn._saving import ModelFileError, load, save
+    from skrnn._sequence_regressors import (
+        GRUSequenceRegressor,
+        LSTMSequenceRegressor,
+        RNNSequenceRegressor,
+    )
     from skrnn._sequences import Sequences
+    from skrnn._taggers import GRUTagger, LSTMTagger, RNNTagger
     from skrnn._windows import make_windows
 
 _HOMES = {
     "GRUClassifier": "_classifiers",
     "GRURegressor": "_regressors",
+    "GRUSequenceRegressor": "_sequence_regressors",
+    "GRUTagger": "_taggers",
     "LSTMClassifier": "_classifiers",
     "LSTMRegressor": "_regressors",
+    "LSTMSequenceRegressor": "_sequence_regressors",
+    "LSTMTagger": "_taggers",
     "ModelFileError": "_saving",
     "RNNClassifier": "_classifiers",
     "RNNRegressor": "_regressors",
+    "RNNSequenceRegressor": "_sequence_regressors",
+    "RNNTagger": "_taggers",
     "SequenceScaler": "_preprocessing",
     "Sequences": "_sequences",
     "as_sequences": "_inputs",
@@ -37,11 +49,17 @@ _HOMES = {
 __all__ = [
     "GRUClassifier",
     "GRURegressor",
+    "GRUSequenceRegressor",
+    "GRUTagger",
     "LSTMClassifier",
     "LSTMRegressor",
+    "LSTMSequenceRegressor",
+    "LSTMTagger",
     "ModelFileError",
     "RNNClassifier",
     "RNNRegressor",
+    "RNNSequenceRegressor",
+    "RNNTagger",
     "SequenceScaler",
     "Sequences",
     "as_sequences",

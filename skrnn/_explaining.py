@@ -98,6 +98,11 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
     if width % 2 == 0:
         raise ValueError(f"width={width!r}, expected an odd number.")
     fitted = network_of(estimator)
+    if fitted.module_.config["pooling"] == "none":
+        raise ValueError(
+            f"{type(fitted).__name__} has an output for each step: importance is that "
+            "of steps for the one output of a classifier or regressor."
+        )
     sequences = fitted._read_sequences(X, reset=False)
     around = baseline_of(fitted, sequences, baseline)
     how = (method, target, int(n_points), int(width))

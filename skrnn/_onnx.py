@@ -125,6 +125,8 @@ def refuse(fitted: Any, kind: str) -> None:
         reasons.append("missing='mask' (fill X before, and fit with missing='error')")
     if fitted.input_scale_ == "sequence":
         reasons.append("scale_inputs='sequence' (use SequenceScaler, or 'feature')")
+    if config["pooling"] == "none":
+        reasons.append("an output for each step, as taggers have")
     if kind == "step":
         if config["bidirectional"]:
             reasons.append("bidirectional=True")

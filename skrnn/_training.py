@@ -60,7 +60,7 @@ __all__ = ["Net", "fit_module", "make_net"]
 
 NONLINEARITIES = {
     "numbers": None,
-    "classes": partial(torch.softmax, dim=1),
+    "classes": partial(torch.softmax, dim=-1),
     "labels": torch.sigmoid,
 }
 
@@ -137,7 +137,9 @@ class Net(NeuralNet):
         """Weighted mean; weights have mean one over the whole set."""
         losses: Tensor = self.criterion_(y_pred, y_true)
         weights = X.get("weights")
-        return losses.mean() if weights is None else (losses * weights).mean()
+        if weights is not None:
+            losses = losses * weights
+        return losses.mean() if losses.ndim == 1 else losses.sum() / len(losses)
 
     @property
     def classes_(self) -> Any:
@@ -148,7 +150,7 @@ class Net(NeuralNet):
         """Decode outputs like targets: codes, 0/1 labels or scaled numbers."""
         outputs = self.predict_proba(X)
         if self.kind == "classes":
-            return outputs.argmax(axis=1)
+            return outputs.argmax(axis=-1)
         return (outputs > 0.5).astype(np.int64) if self.kind == "labels" else outputs
 
     def notify(self, method_name: str, **kwargs: Any) -> None:
@@ -290,9 +292,11 @@ def make_net(
     guard: FiniteGuard | None = None,
 ) -> Net:
     """Put a module and settings into an initialised skorch net."""
+    dtype, per_step = next(module.parameters()).dtype, settings.per_step
+    crf = getattr(module, "crf", None)
     params: dict[str, Any] = {
         "module": module,
-        "criterion": make_loss(settings.loss, next(module.parameters()).dtype),
+        "criterion": crf or make_loss(settings.loss, dtype, per_step),
         "predict_nonlinearity": NONLINEARITIES[settings.kind],
         "lr": settings.lr,
         "max_epochs": settings.max_epochs,

@@ -158,7 +158,7 @@ class RNNClassifier(BaseRecurrentPanelClassifier):
         (n, n_labels)), and gives one number per sequence.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, as a dict from label to weight; "balanced" gives all
-        classes the same total weight, None weighs all sequences alike.
+        classes the same total weight, None weighs all alike.
     early_stopping : bool, default=False
         Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
         epochs, and to go back to the weights with the lowest.
@@ -323,7 +323,7 @@ class LSTMClassifier(BaseRecurrentPanelClassifier):
         (n, n_labels)), and gives one number per sequence.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, as a dict from label to weight; "balanced" gives all
-        classes the same total weight, None weighs all sequences alike.
+        classes the same total weight, None weighs all alike.
     early_stopping : bool, default=False
         Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
         epochs, and to go back to the weights with the lowest.
@@ -489,7 +489,7 @@ class GRUClassifier(BaseRecurrentPanelClassifier):
         (n, n_labels)), and gives one number per sequence.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, as a dict from label to weight; "balanced" gives all
-        classes the same total weight, None weighs all sequences alike.
+        classes the same total weight, None weighs all alike.
     early_stopping : bool, default=False
         Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
         epochs, and to go back to the weights with the lowest.
