@@ -7,6 +7,7 @@ last; its probability is proportional to the exponential (Lafferty et al., 2001)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ __all__ = ["Crf", "Scores", "by_length", "marginals", "viterbi"]
 
 Array = NDArray[Any]
 NUMBERS_IN_A_BLOCK = 2**20
+RATE = 10.0  # times as fast as other weights the scores of neighbours are learned
 
 
 class Scores(NamedTuple):
@@ -30,7 +32,11 @@ class Scores(NamedTuple):
 
 
 class Crf(nn.Module):
-    """Scores of neighbouring labels, and the loss of labels in view of them."""
+    """Scores of neighbouring labels, and the loss of labels in view of them.
+
+    What is learned are the scores divided by ``RATE``: an optimiser whose steps have
+    one size would else take long to reach scores that matter beside the outputs.
+    """
 
     def __init__(self, n_labels: int, dtype: torch.dtype | None = None) -> None:
         super().__init__()
@@ -49,9 +55,9 @@ class Crf(nn.Module):
         logarithm of the probability of its label, given all outputs and the labels
         before it; those of a sequence add up to that of all its labels.
         """
-        outputs, start, between, end = map(
-            in_double, (outputs, self.start, self.between, self.end)
-        )
+        learned = (self.start, self.between, self.end)
+        start, between, end = (RATE * in_double(each) for each in learned)
+        outputs = in_double(outputs)
         inside, codes = targets >= 0, targets.clamp(min=0)
         later = later_scores(outputs, inside, between, end)
         label = codes[:, :, None]
@@ -65,8 +71,10 @@ class Crf(nn.Module):
 
     def scores(self) -> Scores:
         """Copy the scores."""
-        parts = (self.start, self.between, self.end)
-        return Scores(*(part.detach().cpu().double().numpy() for part in parts))
+        learned = (self.start, self.between, self.end)
+        return Scores(
+            *(RATE * each.detach().cpu().double().numpy() for each in learned)
+        )
 
 
 def in_double(x: Tensor) -> Tensor:
@@ -78,13 +86,33 @@ def later_scores(
     outputs: Tensor, inside: Tensor, between: Tensor, end: Tensor
 ) -> Tensor:
     """Sum up all ways on from each label of each step: (n, n_steps, n_labels)."""
+    sum_up = by_products if is_moderate(outputs, between, end) else by_sums
     last = end.expand(len(outputs), -1)
     later = [last]
     for step in range(outputs.shape[1] - 1, 0, -1):
-        ways = between + (outputs[:, step] + later[-1])[:, None, :]
-        found = torch.logsumexp(ways, dim=2)
+        found = sum_up(outputs[:, step] + later[-1], between)
         later.append(torch.where(inside[:, step, None], found, last))
     return torch.stack(later[::-1], dim=1)
+
+
+def is_moderate(outputs: Tensor, between: Tensor, end: Tensor) -> bool:
+    """Whether no exponential of a difference of scores becomes zero."""
+    outputs, between, end = (each.detach() for each in (outputs, between, end))
+    of_steps = (outputs.amax(dim=2) - outputs.amin(dim=2)).max()
+    of_labels = 2 * (between.max() - between.min()) + end.max() - end.min()
+    return float(of_steps + of_labels) < 0.8 * math.log(torch.finfo(end.dtype).max)
+
+
+def by_products(ahead: Tensor, between: Tensor) -> Tensor:
+    """Logarithm of the sum over labels that may come next, by a matrix product."""
+    top, highest = ahead.detach().amax(dim=1, keepdim=True), between.detach().max()
+    sums = (ahead - top).exp() @ (between - highest).exp().T
+    return sums.log() + (top + highest)
+
+
+def by_sums(ahead: Tensor, between: Tensor) -> Tensor:
+    """Compute the same for numbers of any size, which takes several times as long."""
+    return torch.logsumexp(between + ahead[:, None, :], dim=2)
 
 
 def marginals(outputs: Array, scores: Scores) -> Array:
@@ -135,10 +163,12 @@ def by_length(
     other.
     """
     lengths = np.diff(offsets)
-    results, places = [], []
+    if len(lengths) == 0:
+        return compute(np.zeros((1, 1, outputs.shape[1])), scores)[0, :0]
+    n_labels, results, places = outputs.shape[1], [], []
     for n_steps in np.unique(lengths).tolist():
         rows = np.flatnonzero(lengths == n_steps)
-        at_once = max(1, NUMBERS_IN_A_BLOCK // (n_steps * outputs.shape[1]))
+        at_once = max(1, NUMBERS_IN_A_BLOCK // (max(n_steps, n_labels) * n_labels))
         for first in range(0, len(rows), at_once):
             some = rows[first : first + at_once]
             where = offsets[some][:, None] + np.arange(n_steps)
