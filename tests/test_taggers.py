@@ -21,7 +21,7 @@ import skrnn
 from skrnn import GRUTagger, LSTMTagger, RNNTagger, Sequences, SequenceScaler
 from skrnn._crf import marginals, viterbi
 from skrnn.datasets import make_events
-from skrnn.inspection import sequence_importance
+from skrnn.inspection import SequenceImportanceDisplay, sequence_importance
 from skrnn.metrics import (
     entity_f1_scorer,
     flatten_steps,
@@ -333,6 +333,8 @@ def test_what_needs_one_answer_per_sequence_is_refused(events, tmp_path):
     model = GRUTagger(bidirectional=False, **SMALL).fit(X, y)
     with pytest.raises(ValueError, match="an output for each step"):
         sequence_importance(model, X)
+    with pytest.raises(ValueError, match="an output for each step"):
+        SequenceImportanceDisplay.from_estimator(model, X)
     with pytest.raises(ValueError, match="an output for each step"):
         skrnn.to_onnx(model, tmp_path / "tagger.onnx")
 
