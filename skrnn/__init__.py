@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from skrnn._preprocessing import SequenceScaler
     from skrnn._regressors import GRURegressor, LSTMRegressor, RNNRegressor
     from skrnn._saving import ModelFileError, load, save
+    from skrnn._sequence_regressors import (
+        GRUSequenceRegressor,
+        LSTMSequenceRegressor,
+        RNNSequenceRegressor,
+    )
     from skrnn._sequences import Sequences
+    from skrnn._taggers import GRUTagger, LSTMTagger, RNNTagger
     from skrnn._tokens import TokenEncoder
     from skrnn._torch import to_torch
     from skrnn._windows import make_windows
@@ -23,11 +29,17 @@ if TYPE_CHECKING:
 _HOMES = {
     "GRUClassifier": "_classifiers",
     "GRURegressor": "_regressors",
+    "GRUSequenceRegressor": "_sequence_regressors",
+    "GRUTagger": "_taggers",
     "LSTMClassifier": "_classifiers",
     "LSTMRegressor": "_regressors",
+    "LSTMSequenceRegressor": "_sequence_regressors",
+    "LSTMTagger": "_taggers",
     "ModelFileError": "_saving",
     "RNNClassifier": "_classifiers",
     "RNNRegressor": "_regressors",
+    "RNNSequenceRegressor": "_sequence_regressors",
+    "RNNTagger": "_taggers",
     "SequenceScaler": "_preprocessing",
     "Sequences": "_sequences",
     "TokenEncoder": "_tokens",
@@ -44,11 +56,17 @@ _HOMES = {
 __all__ = [
     "GRUClassifier",
     "GRURegressor",
+    "GRUSequenceRegressor",
+    "GRUTagger",
     "LSTMClassifier",
     "LSTMRegressor",
+    "LSTMSequenceRegressor",
+    "LSTMTagger",
     "ModelFileError",
     "RNNClassifier",
     "RNNRegressor",
+    "RNNSequenceRegressor",
+    "RNNTagger",
     "SequenceScaler",
     "Sequences",
     "TokenEncoder",

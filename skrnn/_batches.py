@@ -14,16 +14,11 @@ from torch import Tensor
 from skrnn._devices import check_batch_memory, has_room
 from skrnn._modules import SequenceModule, count_activations
 from skrnn._sequences import is_mapped
+from skrnn._step_targets import StepTargets
 from skrnn._training_set import Selection, TrainingSet
 
-__all__ = [
-    "BatchIterator",
-    "Dataset",
-    "Share",
-    "StepDataset",
-    "check_batch",
-    "to_dataset",
-]
+__all__ = ["BatchIterator", "Dataset", "Share", "StepDataset", "TargetsPerStep"]
+__all__ += ["check_batch", "to_dataset"]
 
 Share = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 POOL = 8  # batches whose sequences are sorted by length together
@@ -64,12 +59,9 @@ class StepDataset(torch.utils.data.Dataset[Any]):
         self.lengths = sequences.lengths
         self.uniform = sequences.is_uniform
         self.lengths_there = torch.from_numpy(self.lengths).to(device)
-        self.targets = torch.from_numpy(data.targets).to(device)
         self.dtype = getattr(torch, sequences.dtype.name)
         self.weights: Tensor | None = None  # all are 1
-        if data.weights.min() < data.weights.max():
-            weights = torch.from_numpy(data.weights / data.weights.mean())
-            self.weights = weights.to(device=device, dtype=self.dtype)
+        self.keep_targets(data.targets, data.weights)
         if reads_from_memory(sequences, device):
             self.gather = self.gather_here
             self.starts = sequences.whole.offsets[:-1][sequences.rows]
@@ -82,6 +74,13 @@ class StepDataset(torch.utils.data.Dataset[Any]):
             there = sequences.read()
             self.values_there = torch.tensor(there.values, device=device)
             self.starts_there = torch.from_numpy(there.offsets[:-1]).to(device)
+
+    def keep_targets(self, targets: Any, weights: NDArray[np.float64]) -> None:
+        """Keep one row of targets, and perhaps a weight, for each sequence."""
+        self.targets = torch.from_numpy(targets).to(self.device)
+        if weights.min() < weights.max():
+            shares = torch.from_numpy(weights / weights.mean())
+            self.weights = shares.to(device=self.device, dtype=self.dtype)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -146,6 +145,41 @@ class StepDataset(torch.utils.data.Dataset[Any]):
         return self.values_there[where] * inside[:, :, None]
 
 
+class TargetsPerStep(StepDataset):
+    """Sequences with a target and a weight for each step."""
+
+    def keep_targets(self, targets: StepTargets, weights: NDArray[np.float64]) -> None:
+        """Keep both one step after the other; a sequence has the mean weight 1."""
+        self.offsets = targets.offsets
+        self.targets = torch.from_numpy(targets.values).to(self.device)
+        of_steps = targets.weights(weights)
+        share = of_steps / (of_steps.sum() / len(weights) or 1.0)
+        self.weights = torch.from_numpy(share).to(device=self.device, dtype=self.dtype)
+
+    def batch(self, rows: NDArray[np.int64], share: Share | None = None) -> Any:
+        """Pad sequences, and their targets: codes by -1, numbers and weights by 0."""
+        inputs: dict[str, Any] = {}
+        if share is not None:
+            inputs["n_rows"], rows = len(rows), share(rows)
+        inputs["x"] = self.gather(rows)
+        if not self.uniform:
+            there = torch.from_numpy(rows).to(self.device)
+            inputs["lengths"] = self.lengths_there[there]
+        lengths = self.lengths[rows]
+        steps = np.arange(lengths.max())
+        outside = steps >= lengths[:, None]
+        where = self.offsets[rows][:, None] + steps
+        where[outside] = 0
+        index, no_step = (
+            torch.from_numpy(each).to(self.device) for each in (where, outside)
+        )
+        targets = self.targets[index]
+        targets[no_step] = 0.0 if targets.is_floating_point() else -1
+        assert self.weights is not None  # narrows the type only
+        inputs["weights"] = self.weights[index].masked_fill(no_step, 0.0)
+        return inputs, targets
+
+
 def reads_from_memory(sequences: Selection, device: torch.device) -> bool:
     """Whether the steps stay where they are, and batches go to the device."""
     if device.type == "cpu" or is_mapped(sequences.whole.values):
@@ -202,7 +236,10 @@ class BatchIterator:
 
 def to_dataset(data: TrainingSet | Dataset, device: torch.device) -> Dataset:
     """Put a training set on the device; anything else is there already."""
-    return StepDataset(data, device) if isinstance(data, TrainingSet) else data
+    if not isinstance(data, TrainingSet):
+        return data
+    per_step = isinstance(data.targets, StepTargets)
+    return (TargetsPerStep if per_step else StepDataset)(data, device)
 
 
 def check_batch(module: SequenceModule, data: TrainingSet, batch_size: int) -> None:

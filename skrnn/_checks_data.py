@@ -12,12 +12,13 @@ from sklearn.base import clone, is_classifier
 
 __all__ = ["answer", "as_objects", "assert_refused", "assert_same", "fit_clone"]
 __all__ += ["make_panel", "make_ragged", "make_targets", "seed_names", "seeded"]
-__all__ += ["take_rows"]
+__all__ += ["PER_STEP", "all_steps", "take_rows", "task_of"]
 
 Answers = dict[str, NDArray[Any]]
 
 N_SEQUENCES = 20
 METHODS = ("predict_proba", "decision_function", "transform")  # besides predict
+PER_STEP = {"tagger", "sequence_regressor"}  # types of estimators, in their tags
 OFF_CPU = 1e-3  # elsewhere sums have no fixed order
 
 
@@ -34,8 +35,23 @@ def make_panel(n_steps: int = 5, n_features: int = 2) -> NDArray[Any]:
     return rng.integers(-8, 9, (N_SEQUENCES, n_steps, n_features)) / 4.0
 
 
+def task_of(estimator: Any) -> str:
+    """Give the type of an estimator, as its tags call it."""
+    tags = getattr(estimator, "__sklearn_tags__", None)
+    return str(tags().estimator_type) if tags is not None else ""
+
+
 def make_targets(estimator: Any, X: Any) -> NDArray[Any]:
-    """Near the mean of the first feature, or whether that is above the median."""
+    """Near the mean of the first feature, or whether that is above the median.
+
+    Per step: the first feature and a little of the step before, or whether it is above
+    zero.
+    """
+    if task_of(estimator) in PER_STEP:
+        sums = [x[:, 0] + 0.1 * np.roll(x[:, 0], 1) for x in X]
+        if task_of(estimator) == "tagger":
+            sums = [np.where(each > 0, "above", "below") for each in sums]
+        return as_objects(sums)
     means = np.array([x[:, 0].mean() + 0.1 * x[-1, -1] for x in X])
     if not is_classifier(estimator):
         return means
@@ -87,6 +103,7 @@ def assert_same(
     for method, values in expected.items():
         other = got[method]
         what = f"{type(fitted).__name__}.{method} {claim}"
+        other, values = all_steps(other), all_steps(values)
         if other.shape != values.shape:
             raise AssertionError(f"{what}: shape {other.shape}, not {values.shape}.")
         if np.array_equal(other, values):
@@ -96,6 +113,12 @@ def assert_same(
         difference = np.abs(other - values).max()
         if not difference <= rtol * np.abs(values).max():
             raise AssertionError(f"{what}: values differ by up to {difference:.3g}.")
+
+
+def all_steps(values: NDArray[Any]) -> NDArray[Any]:
+    """Put the answers at all steps one after the other, if there are such."""
+    per_step = values.dtype == object and all(isinstance(v, np.ndarray) for v in values)
+    return np.concatenate(values) if per_step and len(values) else values
 
 
 def assert_refused(call: Callable[[], Any], numbers: list[int], claim: str) -> None:

@@ -255,13 +255,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             If X is sparse or cannot be read as numbers.
         """
         draft = draft_of(self)
-        fitted = getattr(draft, "classes_", None)
-        expected = fitted if fitted is not None else np.unique(classes)
-        if classes is not None and not np.array_equal(expected, np.unique(classes)):
-            raise ValueError(
-                f"classes={classes!r} differ from those of the first call, "
-                f"{np.asarray(expected).tolist()}: the outputs are fixed by then."
-            )
+        check_same_classes(draft, classes)
         draft._partial_fit(X, y, sample_weight, classes)
         return self._adopt(draft)
 
@@ -381,6 +375,17 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         return tags
 
 
+def check_same_classes(estimator: Any, classes: Any) -> None:
+    """Refuse other classes than an estimator was fitted with, if it was."""
+    fitted = getattr(estimator, "classes_", None)
+    expected = fitted if fitted is not None else np.unique(classes)
+    if classes is not None and not np.array_equal(expected, np.unique(classes)):
+        raise ValueError(
+            f"classes={classes!r} differ from those of the first call, "
+            f"{np.asarray(expected).tolist()}: the outputs are fixed by then."
+        )
+
+
 def class_factors(
     class_weight: dict[Any, float], classes: NDArray[Any]
 ) -> NDArray[np.float64]:
@@ -491,7 +496,7 @@ class RNNClassifier(BaseRecurrentClassifier):
         (n, n_labels)), and gives one number per sequence.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, as a dict from label to weight; "balanced" gives all
-        classes the same total weight, None weighs all sequences alike.
+        classes the same total weight, None weighs all alike.
     early_stopping : bool, default=False
         Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
         epochs, and to go back to the weights with the lowest.
@@ -680,7 +685,7 @@ class LSTMClassifier(BaseRecurrentClassifier):
         (n, n_labels)), and gives one number per sequence.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, as a dict from label to weight; "balanced" gives all
-        classes the same total weight, None weighs all sequences alike.
+        classes the same total weight, None weighs all alike.
     early_stopping : bool, default=False
         Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
         epochs, and to go back to the weights with the lowest.
@@ -881,7 +886,7 @@ class GRUClassifier(BaseRecurrentClassifier):
         (n, n_labels)), and gives one number per sequence.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, as a dict from label to weight; "balanced" gives all
-        classes the same total weight, None weighs all sequences alike.
+        classes the same total weight, None weighs all alike.
     early_stopping : bool, default=False
         Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
         epochs, and to go back to the weights with the lowest.

@@ -142,6 +142,11 @@ def network_of(estimator: Any) -> Any:
 
 def baseline_of(fitted: Any, sequences: Any, given: Any) -> NDArray[np.float64]:
     """Give a step of all that the module reads which says nothing."""
+    if fitted.module_.config["pooling"] == "none":
+        raise ValueError(
+            f"{type(fitted).__name__} has an output for each step: importance is that "
+            "of steps for the one output of a classifier or regressor."
+        )
     if fitted.input_scale_ == "sequence":
         raise ValueError(
             "With scale_inputs='sequence' each value changes the scale of its whole "

@@ -59,6 +59,8 @@ def refuse(fitted: Any, kind: str) -> None:
             reasons.append("strategy='direct' (fit with strategy='recursive')")
     else:
         config = fitted.module_.config
+        if config["pooling"] == "none":
+            reasons.append("an output for each step, as taggers have")
         if fitted.input_scale_ == "sequence" and kind == "step":
             reasons.append("scale_inputs='sequence' (fit with 'feature')")
         if config["bidirectional"] and kind == "step":

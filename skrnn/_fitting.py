@@ -62,14 +62,16 @@ class Fitting(CallbackSupportMixin, BaseEstimator, ABC):
 
     # --- what a task says -----------------------------------------------------
 
+    def _pair_steps(self, sequences: Sequences, y: Any, weight: Any) -> tuple[Any, Any]:
+        """Bring y to one row per sequence, and weights to one number."""
+        return y, weight
+
     @abstractmethod
-    def _read_target(
-        self, y: Any, weights: NDArray[np.float64], classes: Any
-    ) -> NDArray[Any]:
+    def _read_target(self, y: Any, weights: NDArray[np.float64], classes: Any) -> Any:
         """Check y, set what is learned from it, give codes (n,) or numbers (n, k)."""
 
     @abstractmethod
-    def _encode_target(self, y: Any, weights: NDArray[np.float64]) -> NDArray[Any]:
+    def _encode_target(self, y: Any, weights: NDArray[np.float64]) -> Any:
         """Encode further targets (``y_val``) as ``_read_target`` did."""
 
     @abstractmethod
@@ -174,7 +176,7 @@ class Fitting(CallbackSupportMixin, BaseEstimator, ABC):
         sequences = self._read_sequences(X, reset=False)
         if len(sequences) == 0:
             raise ValueError("Found array with 0 sample(s): X_val is empty.")
-        weights = np.ones(len(sequences))
+        y, weights = self._pair_steps(sequences, y, np.ones(len(sequences)))
         targets = self._encode_target(y, weights)
         check_target_length(sequences, targets, "y_val")
         data = TrainingSet(self._select(sequences), targets, weights)
@@ -193,6 +195,7 @@ class Fitting(CallbackSupportMixin, BaseEstimator, ABC):
                 f"This {type(self).__name__} estimator requires y to be passed, but "
                 "the target y is None."
             )
+        y, sample_weight = self._pair_steps(sequences, y, sample_weight)
         weights = check_sample_weight(sample_weight, len(sequences))
         targets = (
             self._read_target(y, weights, classes)

@@ -77,10 +77,24 @@ class PerSequenceLoss(nn.Module):
         return losses if losses.ndim == 1 else losses.flatten(1).mean(dim=1)
 
 
-def make_loss(loss: str | Loss, dtype: torch.dtype = torch.float32) -> PerSequenceLoss:
+class PerStepLoss(PerSequenceLoss):
+    """A loss of each step; what stands at the padding counts with weight 0."""
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Map outputs (n, n_steps, k) and targets (n, n_steps, [k]) to (n, n_steps)."""
+        if not targets.is_floating_point():  # codes, -1 at the padding
+            targets = targets.clamp(min=0)
+        losses = super().forward(outputs.flatten(0, 1), targets.flatten(0, 1))
+        return losses.view(targets.shape[:2])
+
+
+def make_loss(
+    loss: str | Loss, dtype: torch.dtype = torch.float32, per_step: bool = False
+) -> PerSequenceLoss:
     """Look a loss up by name, or wrap the user's function or a copy of the module."""
+    wrap = PerStepLoss if per_step else PerSequenceLoss
     if isinstance(loss, str):
-        return PerSequenceLoss(LOSSES[loss], repr(loss))
+        return wrap(LOSSES[loss], repr(loss))
     if isinstance(loss, type):
         raise TypeError(
             f"loss is the class {loss.__name__}: pass an instance, for losses of torch "
@@ -88,4 +102,4 @@ def make_loss(loss: str | Loss, dtype: torch.dtype = torch.float32) -> PerSequen
         )
     if isinstance(loss, nn.Module):
         loss = copy.deepcopy(loss).to(dtype)
-    return PerSequenceLoss(loss, repr(loss))
+    return wrap(loss, repr(loss))

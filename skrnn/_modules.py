@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from skrnn._categories import UNKNOWN
+from skrnn._crf import Crf
 from skrnn._devices import check_memory, plain_torch
 from skrnn._embedding import Embedding, Table
 from skrnn._layers import (
@@ -31,7 +32,7 @@ __all__ += ["aligned_head", "check_weights"]
 __all__ += ["copy_module", "draw_parameters", "make_module", "set_generator"]
 
 Cell = Literal["rnn", "lstm", "gru"]
-Pooling = Literal["last", "mean", "max", "concat", "attention"]
+Pooling = Literal["last", "mean", "max", "concat", "attention", "none"]
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 KEEPING = 1  # index of the gate that keeps what a unit has: LSTM's f, GRU's z
@@ -158,7 +159,9 @@ class SequenceModule(nn.Module):
     """Encoder, pooling and linear head: sequences in, ``n_outputs`` numbers out.
 
     Before the encoder stand, if they are wanted, vectors in place of categories, a
-    scaling of the features and a stem of so many blocks.
+    scaling of the features and a stem of so many blocks. Without pooling ("none"),
+    there are outputs at each step; with ``head="crf"`` they are scores of labels, of
+    whose neighbours ``crf`` knows.
 
     Parameters are allocated without values; ``initialize`` draws them.
     """
@@ -179,6 +182,7 @@ class SequenceModule(nn.Module):
         stem: int = 0,
         tables: tuple[Table, ...] = (),
         word_dropout: float = 0.0,
+        head: str = "linear",
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
@@ -196,6 +200,7 @@ class SequenceModule(nn.Module):
             "stem": stem,
             "tables": tables,
             "word_dropout": word_dropout,
+            "head": head,
         }
         self.embedding = None
         if tables:
@@ -229,9 +234,13 @@ class SequenceModule(nn.Module):
         self.embedding_size = size * (3 if pooling == "concat" else 1)
         self.dropout = Dropout(dropout)
         self.head = Linear(self.embedding_size, n_outputs, device="cpu", dtype=dtype)
+        self.crf = Crf(n_outputs, dtype) if head == "crf" else None
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Map (n_sequences, n_steps, n_features) to (n_sequences, n_outputs)."""
+        """Map (n_sequences, n_steps, n_features) to (n_sequences, n_outputs).
+
+        Without pooling, to (n_sequences, n_steps, n_outputs).
+        """
         outputs: Tensor = self.head(self.dropout(self.embed(x, lengths)))
         return outputs
 
@@ -251,6 +260,8 @@ class SequenceModule(nn.Module):
             x, lengths = self.stem(x, lengths)
         pool = self.pooling in ("mean", "max", "concat")
         outputs, last, sums, maxima = self.encoder.read(x, lengths, pool)
+        if self.pooling == "none":
+            return mask(outputs, lengths, 0.0)
         if self.pooling == "last":
             return last
         if self.attention is not None:
@@ -384,7 +395,8 @@ def count_weights(config: dict[str, Any]) -> int:
     layers = width // hidden * count_layer_weights(config["cell"], hidden, inputs)
     attention = width * (width + 2) if config["pooling"] == "attention" else 0
     embedding = width * (3 if config["pooling"] == "concat" else 1)
-    total = sum((n + 1) * size for _, n, size in tables)
+    neighbours = n_outputs * (n_outputs + 2) if config.get("head") == "crf" else 0
+    total = neighbours + sum((n + 1) * size for _, n, size in tables)
     total += convolutions + layers + attention + (embedding + 1) * n_outputs
     return int(total)
 
@@ -434,7 +446,8 @@ def aligned_copy(module: SequenceModule) -> SequenceModule:
         "n_outputs": round_up(config["n_outputs"]),
         "hidden_size": new_hidden,
     }
-    copy = SequenceModule(**{**config, **sizes, "dropout": 0.0, "tables": ()})
+    without = {"dropout": 0.0, "tables": (), "head": "linear"}
+    copy = SequenceModule(**{**config, **sizes, **without})
     device = next(module.parameters()).device
     copy.to_empty(device=device).eval()
     source = module.state_dict()

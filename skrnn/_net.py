@@ -124,7 +124,9 @@ class Net(NeuralNet):
         """Weighted mean; weights have mean one over the whole set."""
         losses: Tensor = self.criterion_(y_pred, y_true)
         weights = X.get("weights")
-        return losses.mean() if weights is None else (losses * weights).mean()
+        if weights is not None:
+            losses = losses * weights
+        return losses.mean() if losses.ndim == 1 else losses.sum() / len(losses)
 
     @property
     def classes_(self) -> Any:
@@ -135,7 +137,7 @@ class Net(NeuralNet):
         """Decode outputs like targets: codes, 0/1 labels or scaled numbers."""
         outputs = self.predict_proba(X)
         if self.kind == "classes":
-            return outputs.argmax(axis=1)
+            return outputs.argmax(axis=-1)
         return (outputs > 0.5).astype(np.int64) if self.kind == "labels" else outputs
 
     def notify(self, method_name: str, **kwargs: Any) -> None:

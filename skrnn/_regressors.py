@@ -205,30 +205,11 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
 
     def _learn_scale(self, train: TrainingSet) -> None:
         """Weighted mean and standard deviation; 1 for constant targets."""
-        largest = np.abs(train.targets).max(axis=0)
-        unit = np.where(largest > 0, largest, 1.0)  # squares of 1e200 would overflow
-        targets = train.targets / unit
-        mean = np.average(targets, axis=0, weights=train.weights)
-        variance = np.average((targets - mean) ** 2, axis=0, weights=train.weights)
-        deviation = np.sqrt(variance)
-        rounding = 10 * np.finfo(np.float64).eps * np.abs(mean)
-        smallest = np.finfo(np.float32).tiny  # below, one huge weight hides the rest
-        constant = deviation <= np.maximum(rounding, smallest)
-        self.target_loc_ = mean * unit
-        self.target_scale_ = np.where(constant, 1.0, deviation * unit)
+        found = location_and_scale(train.targets, train.weights)
+        self.target_loc_, self.target_scale_ = found
 
     def _scale_target(self, data: TrainingSet) -> TrainingSet:
-        with np.errstate(over="ignore"):  # an overflow is reported below
-            scaled = (data.targets - self.target_loc_) / self.target_scale_
-            targets = scaled.astype(self.dtype)
-        if not np.isfinite(targets).all():
-            largest = np.abs(data.targets).max()
-            raise ValueError(
-                f"y holds values (up to {largest:.3g}) that are too large for "
-                f"{self.dtype} beside the standard deviation {self.target_scale_} of "
-                "the training targets: check y_val, or use dtype='float64'."
-            )
-        return data._replace(targets=targets)
+        return data._replace(targets=scale_columns(self, data.targets))
 
     def _target_kind(self) -> Kind:
         return "numbers"
@@ -237,6 +218,38 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
 def as_columns(targets: NDArray[np.float64]) -> NDArray[np.float64]:
     """Make (n,) or (n, k) two-dimensional."""
     return targets[:, None] if targets.ndim == 1 else targets
+
+
+def location_and_scale(
+    targets: NDArray[np.float64], weights: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weighted mean and deviation of columns; 1 for constant ones."""
+    largest = np.abs(targets).max(axis=0)
+    unit = np.where(largest > 0, largest, 1.0)  # squares of 1e200 would overflow
+    targets = targets / unit
+    mean = np.average(targets, axis=0, weights=weights)
+    variance = np.average((targets - mean) ** 2, axis=0, weights=weights)
+    deviation = np.sqrt(variance)
+    rounding = 10 * np.finfo(np.float64).eps * np.abs(mean)
+    smallest = np.finfo(np.float32).tiny  # below, one huge weight hides the rest
+    constant = deviation <= np.maximum(rounding, smallest)
+    return mean * unit, np.where(constant, 1.0, deviation * unit)
+
+
+def scale_columns(estimator: Any, targets: NDArray[np.float64]) -> NDArray[Any]:
+    """Bring targets to the scale that was learned, in the network's precision."""
+    with np.errstate(over="ignore"):  # an overflow is reported below
+        scaled = (targets - estimator.target_loc_) / estimator.target_scale_
+        columns: NDArray[Any] = scaled.astype(estimator.dtype)
+    if not np.isfinite(columns).all():
+        largest = np.abs(targets).max()
+        raise ValueError(
+            f"y holds values (up to {largest:.3g}) that are too large for "
+            f"{estimator.dtype} beside the standard deviation "
+            f"{estimator.target_scale_} of the training targets: check y_val, or use "
+            "dtype='float64'."
+        )
+    return columns
 
 
 class RNNRegressor(BaseRecurrentRegressor):

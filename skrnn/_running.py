@@ -119,6 +119,8 @@ def run_module(
 ) -> NDArray[Any]:
     """Run a module over sequences: (n_sequences, n_outputs or embedding_size).
 
+    Without pooling there is a row for each step, one sequence after the other.
+
     Each block is made from ``sequences`` when its turn comes, with missing values
     replaced by ``fill``: X may be a memory map larger than the memory.
 
@@ -134,16 +136,31 @@ def run_module(
         if part == "outputs":
             columns, size = runner.outputs, module.config["n_outputs"]
         run = module if runner.module is None else runner.module
-        results = torch.empty(len(sequences), size, dtype=weight.dtype).numpy()
+        per_step = module.pooling == "none"
+        n_rows = int(sequences.offsets[-1]) if per_step else len(sequences)
+        results = torch.empty(n_rows, size, dtype=weight.dtype).numpy()
         most = ROWS_ON_CPU if weight.device.type == "cpu" else ROWS_ELSEWHERE
         for rows, n_steps in blocks_of_rows(sequences.lengths, most, run.widest):
             key = slice(rows.start, rows.stop) if isinstance(rows, range) else rows
             block = sequences[key] if fill is None else fill(sequences[key])
             found = run.embed(*pad_block(block, n_steps, runner))
             if part == "outputs":
-                found = runner.head(pad_block_of_head(found, runner.head))
-            results[key] = found.cpu().numpy()[: len(rows), columns]
+                found = apply_head(runner.head, found)
+            answers = found.cpu().numpy()[: len(rows), ..., columns]
+            if per_step:
+                inside = np.arange(n_steps) < block.lengths[:, None]
+                where = sequences.offsets[key][:, None] + np.arange(n_steps)
+                results[where[inside]] = answers[inside]
+            else:
+                results[key] = answers
         return results
+
+
+def apply_head(head: nn.Linear, x: Tensor) -> Tensor:
+    """Map the embeddings of sequences, or of their steps."""
+    rows = head(pad_block_of_head(x.flatten(0, -2), head))
+    outputs: Tensor = rows[: x.shape[:-1].numel()].unflatten(0, x.shape[:-1])
+    return outputs
 
 
 def pad_block_of_head(x: Tensor, head: nn.Linear) -> Tensor:

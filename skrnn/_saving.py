@@ -24,7 +24,7 @@ def save(estimator: Any, path: Any) -> None:
     Parameters
     ----------
     estimator : object
-        A classifier, regressor or forecaster of this package, fitted or not; a
+        A classifier, regressor, tagger or forecaster of this package, fitted or not; a
         ``SequenceScaler``; or a ``Pipeline``, a vote or a transformed target of
         scikit-learn with these and scikit-learn's scalers inside.
     path : str or path-like

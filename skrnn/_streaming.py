@@ -104,6 +104,7 @@ class Stepper:
         totals = np.zeros((n_sequences, self.size))  # double: a stream may be long
         pooled = {
             "last": (),
+            "none": (),
             "mean": (totals,),
             "max": (lowest,),
             "concat": (totals, lowest),
@@ -169,7 +170,7 @@ class Stepper:
         self, output: Array, kept: tuple[Array, ...], n_steps: int
     ) -> tuple[Array, tuple[Array, ...]]:
         """Embed the steps read so far; give what the next step needs."""
-        if self.pooling == "last":
+        if self.pooling in ("last", "none"):
             return output, kept
         if self.attention is not None:
             return self.attend(output, *kept)

@@ -49,7 +49,7 @@ __all__ = ["fit_module", "make_net"]
 
 NONLINEARITIES = {
     "numbers": None,
-    "classes": partial(torch.softmax, dim=1),
+    "classes": partial(torch.softmax, dim=-1),
     "labels": torch.sigmoid,
 }
 
@@ -121,9 +121,11 @@ def make_net(
     guard: FiniteGuard | None = None,
 ) -> Net:
     """Put a module and settings into an initialised skorch net."""
+    dtype, per_step = next(module.parameters()).dtype, settings.per_step
+    crf = getattr(module, "crf", None)
     params: dict[str, Any] = {
         "module": module,
-        "criterion": make_loss(settings.loss, next(module.parameters()).dtype),
+        "criterion": crf or make_loss(settings.loss, dtype, per_step),
         "predict_nonlinearity": NONLINEARITIES[settings.kind],
         "lr": settings.lr,
         "max_epochs": settings.max_epochs,

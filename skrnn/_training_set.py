@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
 from skrnn._sequences import Sequences, is_mapped
+from skrnn._step_targets import StepTargets
 
 __all__ = ["Selection", "TrainingSet", "check_sample_weight", "merge_identical"]
 __all__ += ["feature_statistics", "split_validation", "without_huge"]
@@ -84,7 +85,7 @@ class TrainingSet(NamedTuple):
     """Sequences, one row of targets each (classes: codes), and positive weights."""
 
     sequences: Sequences | Selection
-    targets: NDArray[Any]
+    targets: Any  # NDArray, or StepTargets
     weights: NDArray[np.float64]
 
     def take(self, key: Any) -> TrainingSet:
@@ -94,7 +95,12 @@ class TrainingSet(NamedTuple):
     def arrays(self) -> Iterator[NDArray[Any]]:
         """Give all that is trained on, few steps at a time."""
         yield from (block.values for block in Selection.of(self.sequences).blocks())
-        yield from (self.sequences.lengths, self.targets, self.weights)
+        yield self.sequences.lengths
+        if isinstance(self.targets, StepTargets):
+            yield from (self.targets.values, self.targets.shares)
+        else:
+            yield self.targets
+        yield self.weights
 
 
 def feature_statistics(
@@ -193,8 +199,11 @@ def merge_identical(data: TrainingSet) -> TrainingSet:
     So weight k is the same as k copies, to the bit, and the order in which the rows
     came makes no difference.
     """
-    targets = np.ascontiguousarray(data.targets).reshape(len(data.targets), -1)
-    targets = targets.view(np.uint8)
+    if isinstance(data.targets, StepTargets):
+        targets = data.targets.content()
+    else:
+        targets = np.ascontiguousarray(data.targets).reshape(len(data.targets), -1)
+        targets = targets.view(np.uint8)
     content = bytearray()
     digests = digests_of(Selection.of(data.sequences))
     for digest, target in zip(digests, targets, strict=True):

@@ -14,7 +14,13 @@ from sklearn.utils._param_validation import (
 
 from skrnn._params import CONSTRAINTS, spawn_seeds
 
-__all__ = ["make_adding_problem", "make_copy_memory", "make_waves"]
+__all__ = ["make_adding_problem", "make_copy_memory", "make_events", "make_waves"]
+
+ACTIVITIES = {  # height of the sensor's wave, cycles per step, what may come next
+    "rest": (0.3, 0.02, ["walk"]),
+    "walk": (1.0, 0.08, ["rest", "run"]),
+    "run": (1.0, 0.16, ["walk"]),
+}
 
 
 def make_adding_problem(
@@ -156,6 +162,87 @@ def make_copy_memory(
     told = np.eye(n_symbols)[symbols]
     X = np.concatenate([told, np.zeros((n_sequences, n_steps, n_symbols))], axis=1)
     return X, told.astype(np.int64).reshape(n_sequences, -1)
+
+
+def make_events(
+    n_sequences: int = 200,
+    n_steps: int = 60,
+    noise: float = 0.5,
+    random_state: Any = None,
+) -> tuple[list[NDArray[np.float64]], list[NDArray[np.str_]]]:
+    """Make streams of a sensor in which activities follow each other, a label per step.
+
+    Somebody rests, walks or runs for 5 to 20 steps at a time. Two features, a quarter
+    of a cycle apart, swing little while resting, slowly while walking and fast while
+    running; no single step tells walking from running. Between resting and running
+    there is always some walking.
+
+    Parameters
+    ----------
+    n_sequences : int, default=200
+        Number of sequences.
+    n_steps : int, default=60
+        Number of steps of the longest sequences, at least 2; the others have at least
+        half as many.
+    noise : float, default=0.5
+        Standard deviation of what is added to each value.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of the numbers drawn; an int gives the same data every time.
+
+    Returns
+    -------
+    X : list of ndarray of shape (n_steps_i, 2)
+        The streams.
+    y : list of ndarray of str of shape (n_steps_i,)
+        "rest", "walk" or "run" at each step.
+
+    Raises
+    ------
+    ValueError
+        If a size or the noise is too small.
+
+    Examples
+    --------
+    >>> from skrnn.datasets import make_events
+    >>> X, y = make_events(random_state=0)
+    >>> X[0].shape == (len(y[0]), 2)
+    True
+    >>> len(X)
+    200
+    """
+    _check_arguments(
+        "make_events",
+        n_sequences=(n_sequences, _at_least(1)),
+        n_steps=(n_steps, _at_least(2)),
+        noise=(noise, [Interval(Real, 0.0, None, closed="left")]),
+        random_state=(random_state, CONSTRAINTS["random_state"]),
+    )
+    rng = _generator(random_state)
+    lengths = rng.integers(-(-n_steps // 2), n_steps + 1, size=n_sequences)
+    y = [_activities(int(length), rng) for length in lengths]
+    return [_sensor(labels, noise, rng) for labels in y], y
+
+
+def _activities(n_steps: int, rng: np.random.Generator) -> NDArray[np.str_]:
+    """Draw what is done at each step."""
+    labels: list[str] = []
+    now = str(rng.choice([*ACTIVITIES]))
+    while len(labels) < n_steps:
+        labels += [now] * int(rng.integers(5, 21))
+        now = str(rng.choice(ACTIVITIES[now][2]))
+    return np.array(labels[:n_steps])
+
+
+def _sensor(
+    labels: NDArray[np.str_], noise: float, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Draw what a sensor shows, (n_steps, 2)."""
+    height = np.array([ACTIVITIES[label][0] for label in labels.tolist()])
+    cycles = np.cumsum([ACTIVITIES[label][1] for label in labels.tolist()])
+    angle = 2.0 * np.pi * (cycles + rng.uniform())
+    waves = height[:, None] * np.column_stack([np.sin(angle), np.cos(angle)])
+    values: NDArray[np.float64] = waves + noise * rng.standard_normal(waves.shape)
+    return values
 
 
 def make_waves(

@@ -9,7 +9,8 @@ from typing import Any, Literal, overload
 from sklearn.utils.validation import has_fit_parameter
 
 from skrnn._checks import ALWAYS, IF_NAN_IS_REFUSED, IF_SEEDED, IF_WEIGHTED, Check
-from skrnn._checks_data import seed_names, seeded
+from skrnn._checks_data import PER_STEP, seed_names, seeded, task_of
+from skrnn._checks_steps import IF_PER_STEP, IF_STEPS_ARE_WEIGHTED
 
 __all__ = ["check_sequence_estimator"]
 
@@ -40,7 +41,7 @@ def check_sequence_estimator(
     on_fail: Literal["raise"] | None = "raise",
     generate_only: bool = False,
 ) -> list[dict[str, Any]] | Iterator[Pair]:
-    """Check that a classifier or regressor treats sequences as sequences.
+    """Check that an estimator treats sequences as sequences.
 
     What ``sklearn.utils.estimator_checks.check_estimator`` asks of tables, this asks of
     3-D arrays and of sequences of different lengths: no answer depends on padding, on
@@ -51,8 +52,10 @@ def check_sequence_estimator(
     Parameters
     ----------
     estimator : estimator object
-        A classifier or regressor. It is cloned, and every ``random_state`` in the clone
-        is set to a number. A small network with few epochs is enough.
+        A classifier, a regressor, or one with a target for each step: a tagger or a
+        sequence regressor, whose tags have the ``estimator_type`` "tagger" or
+        "sequence_regressor". It is cloned, and every ``random_state`` in the clone is
+        set to a number. A small network with few epochs is enough.
     on_fail : {"raise", None}, default="raise"
         Whether to raise the exception of the first check that fails, or to go on.
     generate_only : bool, default=False
@@ -82,7 +85,8 @@ def check_sequence_estimator(
     -----
     Checks that cannot apply are left out: those of weights if ``fit`` takes no
     ``sample_weight``, that of different seeds without a ``random_state``, that of NaN
-    if the tags allow NaN. Compare the number of checks, too.
+    if the tags allow NaN. Estimators per step have some more. Compare the number of
+    checks, too.
 
     "The same" means to the bit on a CPU. Models fitted to other rows that should make
     no difference may differ by rounding, 1e-6 of a value. If the estimator has a
@@ -133,4 +137,8 @@ def _checks_of(estimator: Any) -> list[Check]:
         checks += IF_SEEDED
     if tags is None or not tags().input_tags.allow_nan:
         checks += IF_NAN_IS_REFUSED
+    if task_of(estimator) in PER_STEP:
+        checks += IF_PER_STEP
+        if has_fit_parameter(estimator, "sample_weight"):
+            checks += IF_STEPS_ARE_WEIGHTED
     return checks

@@ -40,8 +40,8 @@ def search_space(estimator: Any, *, grid: bool = False) -> dict[str, Any]:
     Parameters
     ----------
     estimator : object
-        A classifier, regressor or forecaster of this package, or what holds one: a
-        pipeline, a transformed target, a sktime pipeline.
+        A classifier, regressor, tagger or forecaster of this package, or what holds
+        one: a pipeline, a transformed target, a sktime pipeline.
     grid : bool, default=False
         False gives distributions and lists for a random search
         (``RandomizedSearchCV``, ``ForecastingRandomizedSearchCV``). True gives lists
@@ -89,6 +89,7 @@ def search_space(estimator: Any, *, grid: bool = False) -> dict[str, Any]:
     return {
         prefix + name: list(each) if isinstance(each, list) else each
         for name, each in ranges.items()
+        if name in network.get_params(deep=False)  # a tagger has no pooling
     }
 
 

@@ -6,9 +6,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from skrnn.datasets import make_adding_problem, make_copy_memory, make_waves
+from skrnn.datasets import (
+    make_adding_problem,
+    make_copy_memory,
+    make_events,
+    make_waves,
+)
 
-MAKERS = [make_adding_problem, make_copy_memory, make_waves]
+
+def make_equal_events(random_state: Any) -> tuple[Any, Any]:
+    """Streams whose lengths are equal, so that arrays can be compared."""
+    X, y = make_events(n_sequences=20, n_steps=20, random_state=random_state)
+    return (np.stack([x[:10] for x in X]), np.stack([labels[:10] for labels in y]))
+
+
+MAKERS = [make_adding_problem, make_copy_memory, make_equal_events, make_waves]
 
 
 @pytest.mark.parametrize("n_steps", [2, 3, 20])
@@ -81,6 +93,32 @@ def test_ragged_waves_are_beginnings_of_the_whole_ones() -> None:
         np.testing.assert_array_equal(beginning, x[: len(beginning)])
 
 
+def test_activities_last_for_5_to_20_steps_and_follow_the_rules() -> None:
+    X, y = make_events(n_sequences=300, n_steps=60, random_state=0)
+    assert {len(x) for x in X} == set(range(30, 61))
+    assert [len(labels) for labels in y] == [len(x) for x in X]
+    follows, lasting = set(), set()
+    for labels in y:
+        changes = np.flatnonzero(labels[1:] != labels[:-1]) + 1
+        follows |= {(str(labels[k - 1]), str(labels[k])) for k in changes}
+        lasting |= set(np.diff(changes).tolist())  # begun and ended in the stream
+    back = {("walk", "rest"), ("walk", "run")}
+    assert follows == back | {(other, one) for one, other in back}
+    assert lasting == set(range(5, 21))
+
+
+def test_activities_differ_in_how_fast_and_how_far_the_sensor_swings() -> None:
+    X, y = make_events(n_sequences=50, noise=0.0, random_state=0)
+    height = {"rest": 0.3, "walk": 1.0, "run": 1.0}
+    cycles = {"rest": 0.02, "walk": 0.08, "run": 0.16}
+    for x, labels in zip(X, y, strict=True):
+        expected = [height[label] for label in labels.tolist()]
+        np.testing.assert_allclose(np.linalg.norm(x, axis=1), expected)
+        turned = np.diff(np.unwrap(np.arctan2(x[:, 0], x[:, 1]))) / (2 * np.pi)
+        expected = [cycles[label] for label in labels[1:].tolist()]
+        np.testing.assert_allclose(turned, expected)
+
+
 @pytest.mark.parametrize("make", MAKERS)
 def test_the_same_seed_gives_the_same_data(make: Callable[..., Any]) -> None:
     for first, second in zip(make(random_state=1), make(random_state=1), strict=True):
@@ -117,6 +155,8 @@ def test_a_seed_leaves_the_global_state_alone(make: Callable[..., Any]) -> None:
         (make_copy_memory, "n_copied", 0),
         (make_copy_memory, "n_steps", -1),
         (make_copy_memory, "n_symbols", 1),
+        (make_events, "n_steps", 1),
+        (make_events, "noise", -0.1),
         (make_waves, "n_classes", 0),
         (make_waves, "n_steps", 2.5),
         (make_waves, "noise", -0.1),

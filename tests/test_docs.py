@@ -13,16 +13,19 @@ import skrnn
 import skrnn.datasets
 import skrnn.forecasting
 import skrnn.inspection
+import skrnn.metrics
 import skrnn.panel
 import skrnn.testing
 
 ROOT = Path(__file__).parents[1]
+MODULES = ["datasets", "forecasting", "inspection", "metrics", "panel", "testing"]
 PUBLIC = {
     **{name: getattr(skrnn, name) for name in skrnn.__all__ if "Error" not in name},
     **{
         f"{module}.{name}": getattr(getattr(skrnn, module), name)
-        for module in ["datasets", "forecasting", "inspection", "panel", "testing"]
+        for module in MODULES
         for name in getattr(skrnn, module).__all__
+        if not name.endswith("_scorer")  # objects of scikit-learn
     },
 }
 CLASSES = {name: each for name, each in PUBLIC.items() if inspect.isclass(each)}
@@ -42,7 +45,7 @@ NOT_ASKED = {
     "SA01",  # see also
     "YD01",  # yields
 }
-PER_TASK = {"loss", "n_outputs_", "estimator_"}  # as regressors and classifiers differ
+PER_TASK = {"loss", "n_outputs_", "estimator_", "module_"}  # as tasks differ
 FORECASTERS = {  # what a forecaster has of its own: windows, paths, held-out values
     "batch_size",
     "callbacks",

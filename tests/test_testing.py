@@ -15,13 +15,17 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 import skrnn
-from skrnn import GRUClassifier, GRURegressor, SequenceScaler
+from skrnn import GRURegressor, SequenceScaler
 from skrnn._running import pad_block
+from skrnn._step_reading import numbers_of_steps, parts_of, weights_of_steps
 from skrnn._training_set import check_sample_weight
 from skrnn._validation import check_sequences, check_target_length
+from skrnn.metrics import step_r2_score
 from skrnn.testing import check_sequence_estimator
 
-CLASSES = [name for name in skrnn.__all__ if name.endswith(("Regressor", "Classifier"))]
+CELLS = ["RNN", "LSTM", "GRU"]
+TASKS = {"Regressor": 28, "Classifier": 28, "SequenceRegressor": 32, "Tagger": 32}
+CLASSES = {f"{cell}{task}": n for cell in CELLS for task, n in TASKS.items()}
 SMALL = {"hidden_size": 4, "max_epochs": 2, "device": "cpu"}
 N_CHECKS = 28
 
@@ -43,7 +47,29 @@ def failures(estimator):
 def test_every_class_passes_every_check(name):
     results = check_sequence_estimator(getattr(skrnn, name)(**SMALL), on_fail=None)
     assert [result for result in results if result["status"] != "passed"] == []
-    assert len(results) == N_CHECKS
+    assert len(results) == CLASSES[name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["LSTMTagger", "GRUTagger", "RNNTagger", "GRUSequenceRegressor"]
+)
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"num_layers": 2, "dropout": 0.5},
+        {"bidirectional": False},
+        {"batch_size": 3, "dtype": "float64"},
+        {"hidden_size": 37, "engine": "torch"},
+        {"head": "crf"},
+        {"head": "crf", "class_weight": "balanced", "engine": "torch"},
+    ],
+    ids=str,
+)
+def test_every_kind_of_network_per_step_passes_every_check(name, params):
+    if name == "GRUSequenceRegressor":
+        params = {k: v for k, v in params.items() if k not in ("head", "class_weight")}
+    assert failures(getattr(skrnn, name)(**{**SMALL, **params})) == set()
 
 
 @pytest.mark.slow
@@ -77,7 +103,7 @@ def test_only_the_check_of_nan_is_left_out_for_masked_values(name):
 
 
 def test_networks_whose_equal_rows_are_not_merged_are_caught(monkeypatch):
-    monkeypatch.setattr("skrnn._base.merge_identical", lambda data: data)
+    monkeypatch.setattr("skrnn._fitting.merge_identical", lambda data: data)
     failed = failures(GRURegressor(**SMALL))
     assert failed == {
         "training_order_changes_nothing",
@@ -460,6 +486,96 @@ def test_every_check_fails_somewhere():
     assert set().union(*(param.values[1] for param in BROKEN)) == names
 
 
+class SoundPerStep(Sound):
+    """Least squares at each step, on the step and the mean of the sequence."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = "sequence_regressor"
+        return tags
+
+    def _fit(self, X, y, sample_weight):
+        sequences = self.read(self, X, reset=True)
+        lengths = sequences.lengths
+        steps = self.numbers(y, lengths)
+        weights = self.step_weights(sample_weight, lengths)
+        shape = (2 * sequences.n_features, 8)
+        self.projection_ = self.generator().normal(size=shape)
+        features = np.concatenate([self.features(x) for x in sequences])
+        self.coef_ = self.solve(features, steps, weights)
+
+    def numbers(self, y, lengths):
+        return numbers_of_steps(parts_of(y, lengths))
+
+    def step_weights(self, sample_weight, lengths):
+        of_sequences, shares = weights_of_steps(sample_weight, lengths)
+        return np.repeat(of_sequences, lengths) * shares
+
+    def features(self, x):
+        both = np.concatenate([x, np.tile(x.mean(axis=0), (len(x), 1))], axis=1)
+        return np.tanh(both @ self.projection_)
+
+    def answers(self, sequences):
+        answers = np.empty(len(sequences), dtype=object)
+        for index, x in enumerate(sequences):  # one by one: products of no other size
+            rows = [row[None] @ self.coef_ for row in self.features(x)]
+            answers[index] = np.concatenate(rows)
+        return answers
+
+    def score(self, X, y, sample_weight=None):
+        return step_r2_score(y, self.predict(X), sample_weight=sample_weight)
+
+
+def test_a_sound_estimator_per_step_passes():
+    results = check_sequence_estimator(SoundPerStep())
+    assert len(results) == CLASSES["GRUSequenceRegressor"]
+    assert {result["status"] for result in results} == {"passed"}
+
+
+class AnswersOnce(SoundPerStep):
+    def predict(self, X):
+        return np.array([each[:1] for each in SoundPerStep.predict(self, X)])
+
+
+class ReadsObjectsOnly(SoundPerStep):
+    def fit(self, X, y, sample_weight=None):
+        if not isinstance(y, np.ndarray) or y.dtype != object:
+            raise TypeError("y is no object array.")
+        return SoundPerStep.fit(self, X, y, sample_weight)
+
+
+class RepeatsTheLastTarget(SoundPerStep):
+    def numbers(self, y, lengths):
+        pairs = zip(y, lengths, strict=True)
+        return np.concatenate([np.resize(np.asarray(v), n) for v, n in pairs])
+
+
+class AddsWeightsOfStepsUp(SoundPerStep):
+    def step_weights(self, sample_weight, lengths):
+        weights = SoundPerStep.step_weights(self, sample_weight, lengths)
+        per_step = sample_weight is not None and np.ndim(sample_weight[0]) > 0
+        return weights * np.repeat(lengths, lengths) if per_step else weights
+
+
+@pytest.mark.parametrize(
+    ("broken", "check"),
+    [
+        (AnswersOnce, "answers_are_as_long_as_sequences"),
+        (ReadsObjectsOnly, "containers_of_steps_agree"),
+        (RepeatsTheLastTarget, "other_number_of_targets_is_refused"),
+        (AddsWeightsOfStepsUp, "equal_weights_of_steps"),
+    ],
+)
+def test_each_check_per_step_catches_what_it_is_for(broken, check):
+    ours = {
+        each.func.__name__.removeprefix("check_"): each
+        for _, each in check_sequence_estimator(SoundPerStep(), generate_only=True)
+    }
+    ours[check](SoundPerStep(random_state=0))
+    with pytest.raises((AssertionError, TypeError)):
+        ours[check](broken(random_state=0))
+
+
 class GRUAlongTheWrongAxis(RegressorMixin, BaseEstimator):
     """As in sktime: (n_sequences, n_features, n_steps), equal lengths, global seed."""
 
@@ -492,12 +608,14 @@ def test_a_network_along_the_wrong_axis_is_caught():
     assert "panel_equals_list" not in failed
 
 
-@pytest.mark.parametrize("model", [GRURegressor(**SMALL), GRUClassifier(**SMALL)])
-def test_a_pipeline_of_ours_passes_every_check(model):
+@pytest.mark.parametrize("task", TASKS)
+def test_a_pipeline_of_ours_passes_every_check(task):
+    model = getattr(skrnn, f"GRU{task}")(**SMALL)
     pipeline = make_pipeline(SequenceScaler(), model)
     results = check_sequence_estimator(pipeline, on_fail=None)
     assert [result for result in results if result["status"] != "passed"] == []
-    assert len(results) == N_CHECKS - 2  # its fit names no sample_weight
+    of_weights = 2 if TASKS[task] == N_CHECKS else 3  # its fit names no sample_weight
+    assert len(results) == TASKS[task] - of_weights
 
 
 # --- how the suite is used -----------------------------------------------------------

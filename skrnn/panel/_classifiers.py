@@ -117,8 +117,8 @@ class RNNClassifier(BaseRecurrentPanelClassifier):
         Number of blocks before the recurrent layers, each of which makes sequences a
         quarter as long: a convolution over nine steps, batch normalisation, ReLU and a
         maximum over four steps. "auto" takes one block if half of the training
-        sequences have 16 steps or more, two from 96 on, and none with
-        ``bidirectional=False``: a stem looks at later steps, too.
+        sequences have 16 steps or more, two from 96 on, none for categories, and none
+        with ``bidirectional=False``: a stem looks at later steps, too.
     scale_inputs : {"auto", "feature", "sequence"} or None, default="auto"
         How features are brought to mean 0 and deviation 1 before the network: over the
         steps of all training sequences, over those of each sequence itself (its own
@@ -159,7 +159,7 @@ class RNNClassifier(BaseRecurrentPanelClassifier):
         (n, n_labels)), and gives one number per sequence.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, as a dict from label to weight; "balanced" gives all
-        classes the same total weight, None weighs all sequences alike.
+        classes the same total weight, None weighs all alike.
     early_stopping : bool, default=False
         Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
         epochs, and to go back to the weights with the lowest.
@@ -284,8 +284,8 @@ class LSTMClassifier(BaseRecurrentPanelClassifier):
         Number of blocks before the recurrent layers, each of which makes sequences a
         quarter as long: a convolution over nine steps, batch normalisation, ReLU and a
         maximum over four steps. "auto" takes one block if half of the training
-        sequences have 16 steps or more, two from 96 on, and none with
-        ``bidirectional=False``: a stem looks at later steps, too.
+        sequences have 16 steps or more, two from 96 on, none for categories, and none
+        with ``bidirectional=False``: a stem looks at later steps, too.
     scale_inputs : {"auto", "feature", "sequence"} or None, default="auto"
         How features are brought to mean 0 and deviation 1 before the network: over the
         steps of all training sequences, over those of each sequence itself (its own
@@ -326,7 +326,7 @@ class LSTMClassifier(BaseRecurrentPanelClassifier):
         (n, n_labels)), and gives one number per sequence.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, as a dict from label to weight; "balanced" gives all
-        classes the same total weight, None weighs all sequences alike.
+        classes the same total weight, None weighs all alike.
     early_stopping : bool, default=False
         Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
         epochs, and to go back to the weights with the lowest.
@@ -452,8 +452,8 @@ class GRUClassifier(BaseRecurrentPanelClassifier):
         Number of blocks before the recurrent layers, each of which makes sequences a
         quarter as long: a convolution over nine steps, batch normalisation, ReLU and a
         maximum over four steps. "auto" takes one block if half of the training
-        sequences have 16 steps or more, two from 96 on, and none with
-        ``bidirectional=False``: a stem looks at later steps, too.
+        sequences have 16 steps or more, two from 96 on, none for categories, and none
+        with ``bidirectional=False``: a stem looks at later steps, too.
     scale_inputs : {"auto", "feature", "sequence"} or None, default="auto"
         How features are brought to mean 0 and deviation 1 before the network: over the
         steps of all training sequences, over those of each sequence itself (its own
@@ -494,7 +494,7 @@ class GRUClassifier(BaseRecurrentPanelClassifier):
         (n, n_labels)), and gives one number per sequence.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, as a dict from label to weight; "balanced" gives all
-        classes the same total weight, None weighs all sequences alike.
+        classes the same total weight, None weighs all alike.
     early_stopping : bool, default=False
         Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
         epochs, and to go back to the weights with the lowest.

@@ -110,8 +110,8 @@ class RNNRegressor(BaseRecurrentPanelRegressor):
         Number of blocks before the recurrent layers, each of which makes sequences a
         quarter as long: a convolution over nine steps, batch normalisation, ReLU and a
         maximum over four steps. "auto" takes one block if half of the training
-        sequences have 16 steps or more, two from 96 on, and none with
-        ``bidirectional=False``: a stem looks at later steps, too.
+        sequences have 16 steps or more, two from 96 on, none for categories, and none
+        with ``bidirectional=False``: a stem looks at later steps, too.
     scale_inputs : {"auto", "feature", "sequence"} or None, default="auto"
         How features are brought to mean 0 and deviation 1 before the network: over the
         steps of all training sequences, over those of each sequence itself (its own
@@ -278,8 +278,8 @@ class LSTMRegressor(BaseRecurrentPanelRegressor):
         Number of blocks before the recurrent layers, each of which makes sequences a
         quarter as long: a convolution over nine steps, batch normalisation, ReLU and a
         maximum over four steps. "auto" takes one block if half of the training
-        sequences have 16 steps or more, two from 96 on, and none with
-        ``bidirectional=False``: a stem looks at later steps, too.
+        sequences have 16 steps or more, two from 96 on, none for categories, and none
+        with ``bidirectional=False``: a stem looks at later steps, too.
     scale_inputs : {"auto", "feature", "sequence"} or None, default="auto"
         How features are brought to mean 0 and deviation 1 before the network: over the
         steps of all training sequences, over those of each sequence itself (its own
@@ -447,8 +447,8 @@ class GRURegressor(BaseRecurrentPanelRegressor):
         Number of blocks before the recurrent layers, each of which makes sequences a
         quarter as long: a convolution over nine steps, batch normalisation, ReLU and a
         maximum over four steps. "auto" takes one block if half of the training
-        sequences have 16 steps or more, two from 96 on, and none with
-        ``bidirectional=False``: a stem looks at later steps, too.
+        sequences have 16 steps or more, two from 96 on, none for categories, and none
+        with ``bidirectional=False``: a stem looks at later steps, too.
     scale_inputs : {"auto", "feature", "sequence"} or None, default="auto"
         How features are brought to mean 0 and deviation 1 before the network: over the
         steps of all training sequences, over those of each sequence itself (its own
