@@ -64,6 +64,7 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "rmsprop": RMSprop,
 }
 
+OF_VECTORS = 30.0  # times the weight decay of other weights
 Factor = Callable[[int, int], float]  # (update, n_updates) -> share of lr
 
 
@@ -88,8 +89,13 @@ def optimizer_params(
     weight_decay: float,
     device: torch.device,
     net_params: dict[str, Any] | None,
+    embeds: bool = False,
 ) -> dict[str, Any]:
-    """Find the class of an optimiser, given by name, and what it takes of the rest."""
+    """Find the class of an optimiser, given by name, and what it takes of the rest.
+
+    Vectors of categories decay faster: rare ones would else say by heart what the few
+    sequences were in which they stood.
+    """
     optimizer = OPTIMIZERS.get(optimizer, optimizer)
     if not isinstance(optimizer, type) or not issubclass(
         optimizer, torch.optim.Optimizer
@@ -103,6 +109,9 @@ def optimizer_params(
     params: dict[str, Any] = {"optimizer": optimizer}
     if "weight_decay" in accepted:
         params["optimizer__weight_decay"] = weight_decay
+        if embeds:
+            faster = {"weight_decay": OF_VECTORS * weight_decay}
+            params["optimizer__param_groups"] = [("embedding.*", faster)]
     chosen = {"optimizer__fused", "optimizer__foreach"} & set(net_params or {})
     if "fused" in accepted and not chosen and device.type in ("cpu", "cuda"):
         params["optimizer__fused"] = True

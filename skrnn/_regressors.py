@@ -45,7 +45,7 @@ class BaseRecurrentRegressor(MultiOutputMixin, RegressorMixin, BaseRecurrent):
         scale_inputs: Literal["auto", "feature", "sequence"] | None = "auto",
         categorical_features: Any = "auto",
         embedding: Any = "auto",
-        word_dropout: float = 0.05,
+        word_dropout: float = 0.1,
         init: str = "orthogonal",
         lr: float = 3e-3,
         lr_schedule: str = "one_cycle",
@@ -295,8 +295,9 @@ class RNNRegressor(BaseRecurrentRegressor):
         ``TokenEncoder``. Codes that ``fit`` has not seen, and -1, are unknown ones.
     embedding : int, "auto" or array of shape (n_categories, size), default="auto"
         How many numbers stand for a category, "auto" 1.6 times the 0.56th power of
-        their number, 64 at most; or the vectors that training begins with.
-    word_dropout : float in [0, 1), default=0.05
+        their number, 64 at most; or the vectors that training begins with. They decay
+        30 times as fast as other weights.
+    word_dropout : float in [0, 1), default=0.1
         Share of categories that are taken for unknown while training (Iyyer et al.
         2015, doi:10.3115/v1/P15-1162).
     init : {"orthogonal", "chrono"}, default="orthogonal"
@@ -486,8 +487,9 @@ class LSTMRegressor(BaseRecurrentRegressor):
         ``TokenEncoder``. Codes that ``fit`` has not seen, and -1, are unknown ones.
     embedding : int, "auto" or array of shape (n_categories, size), default="auto"
         How many numbers stand for a category, "auto" 1.6 times the 0.56th power of
-        their number, 64 at most; or the vectors that training begins with.
-    word_dropout : float in [0, 1), default=0.05
+        their number, 64 at most; or the vectors that training begins with. They decay
+        30 times as fast as other weights.
+    word_dropout : float in [0, 1), default=0.1
         Share of categories that are taken for unknown while training (Iyyer et al.
         2015, doi:10.3115/v1/P15-1162).
     init : {"orthogonal", "chrono"}, default="orthogonal"
@@ -689,8 +691,9 @@ class GRURegressor(BaseRecurrentRegressor):
         ``TokenEncoder``. Codes that ``fit`` has not seen, and -1, are unknown ones.
     embedding : int, "auto" or array of shape (n_categories, size), default="auto"
         How many numbers stand for a category, "auto" 1.6 times the 0.56th power of
-        their number, 64 at most; or the vectors that training begins with.
-    word_dropout : float in [0, 1), default=0.05
+        their number, 64 at most; or the vectors that training begins with. They decay
+        30 times as fast as other weights.
+    word_dropout : float in [0, 1), default=0.1
         Share of categories that are taken for unknown while training (Iyyer et al.
         2015, doi:10.3115/v1/P15-1162).
     init : {"orthogonal", "chrono"}, default="orthogonal"

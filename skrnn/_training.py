@@ -138,6 +138,7 @@ def make_net(
             settings.weight_decay,
             settings.device,
             settings.net_params,
+            getattr(module, "embedding", None) is not None,
         ),
     }
     callbacks: list[Any] = [] if guard is None else [("finite_guard", guard)]

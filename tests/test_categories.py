@@ -277,3 +277,16 @@ def test_a_graph_gives_what_the_estimator_gives_for_tokens(tmp_path):
     probabilities, labels = session.run(["probabilities", "label"], inputs)
     assert_allclose(probabilities, model.predict_proba(X), atol=1e-5)
     assert labels.tolist() == model.predict(X).tolist()
+
+
+def test_vectors_decay_faster_than_other_weights(data):
+    X, y = data
+    model = GRUClassifier(**SMALL, weight_decay=0.02).fit(X, y)
+    groups = model.net_.optimizer_.param_groups
+    assert sorted(group["weight_decay"] for group in groups) == [0.02, 0.6]
+    (fast,) = (group for group in groups if group["weight_decay"] == 0.6)
+    assert [len(each) for each in fast["params"]] == [N_CODES + 1]
+    own = {"optimizer__param_groups": [("embedding.*", {"weight_decay": 0.0})]}
+    model = GRUClassifier(**SMALL, net_params=own).fit(X, y)
+    decays = [group["weight_decay"] for group in model.net_.optimizer_.param_groups]
+    assert sorted(decays) == [0.0, 0.01]

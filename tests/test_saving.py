@@ -729,10 +729,11 @@ def test_a_link_stays_a_link(tmp_path):
     assert skrnn.load(tmp_path / "model.skrnn").hidden_size == 5
 
 
-def save_for_ever(models, path):
+def save_for_ever(models, path, begun):
     while True:
         for model in models:
             skrnn.save(model, path)
+            begun.set()
 
 
 def test_a_kill_at_any_moment_leaves_a_whole_file(waves, tmp_path):
@@ -742,9 +743,11 @@ def test_a_kill_at_any_moment_leaves_a_whole_file(waves, tmp_path):
     draw, sizes = random.Random(0), set()
     for _ in range(50):
         context = multiprocessing.get_context("fork")
-        process = context.Process(target=save_for_ever, args=(models, path))
+        begun, order = context.Event(), draw.sample(models, 2)
+        process = context.Process(target=save_for_ever, args=(order, path, begun))
         process.start()
-        time.sleep(draw.uniform(0.005, 0.05))
+        assert begun.wait(60)
+        time.sleep(draw.uniform(0.0, 0.05))
         os.kill(process.pid, signal.SIGKILL)
         process.join()
         sizes.add(skrnn.load(path).hidden_size)
