@@ -202,6 +202,14 @@ class BaseRecurrentForecaster(PlainCopies, BaseForecaster):
         -------
         self : object
             The fitted forecaster.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, y or X has a value that cannot be used, or training
+            diverges at once. What was fitted before is kept.
+        MemoryError
+            If the networks and their batches need more memory than there is.
         """
         with all_or_nothing(self):
             return super().fit(y, X=X, fh=fh)  # type: ignore[no-any-return]
