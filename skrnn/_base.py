@@ -69,6 +69,8 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             loss becomes NaN in the first epoch. What was fitted before is kept.
         TypeError
             If X is sparse or cannot be read as numbers.
+        MemoryError
+            If the network and its batches need more memory than there is.
         """
         draft = draft_of(self)
         draft._fit(X, y, sample_weight, X_val, y_val)

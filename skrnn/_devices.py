@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,10 +20,16 @@ from threadpoolctl import ThreadpoolController
 from skrnn._gpus import own_gpu
 from skrnn._processes import BY_ACCELERATE, Processes, the_processes
 
-__all__ = ["check_batch_memory", "check_memory", "device_or_cpu", "has_room"]
-__all__ += ["memory_limit", "one_thread", "others_of", "plain_torch"]
+__all__ = ["check_batch_memory", "check_memory", "clear_memory", "device_or_cpu"]
+__all__ += ["has_room", "memory_limit", "one_thread", "others_of", "plain_torch"]
 __all__ += ["resolve_device"]
 
+NO_MEMORY = (  # what errors say: on CPUs, Windows, MPS and of libraries of CUDA
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "_STATUS_ALLOC_FAILED",
+)
 CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
@@ -101,10 +109,13 @@ def one_thread(device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def plain_torch(device: torch.device, gradients: bool = True) -> Iterator[None]:
-    """One thread, gradients or none, and none of the modes the caller may be in."""
+    """One thread, gradients or none, and none of the modes the caller may be in.
+
+    An error of memory becomes a ``MemoryError`` that says what to do.
+    """
     # each mode that is entered takes time at every call of predict
     if default_is_cpu() and not torch.is_autocast_enabled(device.type):
-        with one_thread(device), torch.inference_mode(not gradients):
+        with one_thread(device), torch.inference_mode(not gradients), clear_memory():
             yield
         return
     with (
@@ -112,8 +123,37 @@ def plain_torch(device: torch.device, gradients: bool = True) -> Iterator[None]:
         torch.device("cpu"),  # where new tensors lie unless told otherwise
         torch.autocast(device.type, enabled=False),
         torch.inference_mode(not gradients),  # also sets whether there are gradients
+        clear_memory(),
     ):
         yield
+
+
+@contextmanager
+def clear_memory() -> Iterator[None]:
+    """Turn errors of memory into one that helps, and free what was taken."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_of_memory(error):
+            raise
+        traceback.clear_frames(error.__traceback__)  # they hold the tensors
+        gc.collect()
+        torch.cuda.empty_cache()  # nothing, where CUDA is not used
+        raise MemoryError(
+            "There is not enough memory for this network and its data. Use a smaller "
+            "batch_size, shorter sequences (for forecasts, a smaller context_length), "
+            f"a smaller hidden_size, or another device. It began with: {error}"
+        ) from error
+
+
+def is_of_memory(error: Exception) -> bool:
+    """Whether torch, numpy or a library of CUDA got no memory, and nobody said more."""
+    if isinstance(error, MemoryError):
+        return type(error) is not MemoryError or not error.args
+    text = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        part in text for part in NO_MEMORY
+    )
 
 
 def default_is_cpu() -> bool:

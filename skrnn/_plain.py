@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from skrnn._files import ModelFileError
 
-__all__ = ["Reader", "Writer", "name_of"]
+__all__ = ["PlainCopies", "Reader", "Writer", "name_of"]
 
 CELLS = ("RNN", "LSTM", "GRU")
 CLASSES = {  # the only ones that are made from a file
@@ -37,6 +37,7 @@ CLASSES = {  # the only ones that are made from a file
     "Standing": "skrnn.forecasting._network",
     "Carry": "skrnn.forecasting._levels",
     "Series": "skrnn.forecasting._panels",
+    "Panel": "skrnn.forecasting._panels",
     "Exogenous": "skrnn.forecasting._exogenous",
     "Pipeline": "sklearn.pipeline",
     "StandardScaler": "sklearn.preprocessing",
@@ -51,6 +52,8 @@ CLASSES = {  # the only ones that are made from a file
 }
 GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 TIMES = "datetime64", "timedelta64"
+DEEPEST = 1000  # objects inside each other: one that holds itself comes to an end
+PACKED = "learned"  # under this name a pickle holds it
 
 
 def class_of(name: str) -> Any:
@@ -74,16 +77,30 @@ class Writer:
     def __init__(self) -> None:
         self.arrays: dict[str, NDArray[Any]] = {}
         self._names: dict[int, tuple[str, Any]] = {}  # an array is written once
+        self._objects: list[dict[str, Any]] = []
+        self._waiting: list[tuple[int, Any, str, int]] = []  # those without a state
+        self._depth = 0  # of the object that is described
+
+    def write(self, value: Any, where: str) -> dict[str, Any]:
+        """Describe a value and, in a list, all objects inside it, however deep.
+
+        An object stands before those inside it.
+        """
+        top = self.describe(value, where)
+        while self._waiting:
+            place, state, inside, self._depth = self._waiting.pop()
+            self._objects[place]["state"] = self._map(state, inside)
+        return {"top": top, "objects": self._objects}
 
     def describe(self, value: Any, where: str) -> Any:
         """Give what JSON can hold; ``where`` names the place in messages and arrays."""
-        if value is None or isinstance(value, bool | str):
-            return str(value) if isinstance(value, np.str_) else value
         if isinstance(value, np.ndarray):
             return self._array(value, where)
         if isinstance(value, np.generic):
             return {"is": "scalar", "value": self._array(np.asarray(value), where)}
-        if isinstance(value, int):
+        if type(value).__name__ == "DtypeKind":  # of sktime, a kind of int
+            return self._special(value, where)
+        if value is None or isinstance(value, bool | str | int):
             return value
         if isinstance(value, float):
             return (
@@ -91,8 +108,7 @@ class Writer:
             )
         name = name_of(value)
         if name is not None:
-            state = self._map(state_of(value), where)
-            return {"is": "object", "class": name, "state": state}
+            return self._object(value, name, where)
         if isinstance(value, dict):
             return {"is": "dict", "items": self._items(value, where)}
         if isinstance(value, list | tuple):
@@ -102,6 +118,14 @@ class Writer:
             parts = sorted((self.describe(v, where) for v in value), key=json.dumps)
             return {"is": type(value).__name__, "parts": parts}
         return self._special(value, where)
+
+    def _object(self, value: Any, name: str, where: str) -> Any:
+        if self._depth == DEEPEST:
+            raise RecursionError(f"{DEEPEST} objects stand inside each other.")
+        place, state = len(self._objects), state_of(value)
+        self._objects.append({"class": name})
+        self._waiting.append((place, state, where, self._depth + 1))
+        return {"is": "made", "place": place}
 
     def _map(self, values: dict[str, Any], where: str) -> dict[str, Any]:
         return {k: self.describe(v, f"{where}.{k}") for k, v in values.items()}
@@ -118,7 +142,7 @@ class Writer:
             about = {"dtype": array.dtype.str, "shape": [*array.shape]}
             return {"is": "texts", **about, "parts": parts}
         if array.dtype.kind not in "biufMm" or array.dtype.itemsize > 8:
-            self._refuse(array, where)
+            return self._refuse(array, where)
         if id(array) not in self._names:
             name, n = where, 1
             while name in self.arrays:
@@ -171,6 +195,8 @@ def state_of(value: Any) -> dict[str, Any]:
         return dict(value._asdict())  # type: ignore[attr-defined]
     if isinstance(value, dict):  # a Bunch
         return dict(value)
+    if isinstance(value, PlainCopies):
+        return dict(vars(value))
     return dict(value.__getstate__())
 
 
@@ -180,6 +206,13 @@ class Reader:
     def __init__(self, arrays: dict[str, NDArray[Any]]) -> None:
         self.arrays = arrays
         self.used: dict[str, NDArray[Any]] = {}  # copies that can be written to
+        self._made: dict[int, Any] = {}
+
+    def read(self, tree: dict[str, Any]) -> Any:
+        """Make what ``Writer.write`` described: what is inside is made first."""
+        for place, about in reversed([*enumerate(tree["objects"])]):
+            self._made[place] = self._make_object(about)
+        return self.make(tree["top"])
 
     def make(self, about: Any) -> Any:
         """Make a value."""
@@ -267,6 +300,9 @@ class Reader:
     def _map(self, about: dict[str, Any]) -> dict[str, Any]:
         return {k: self.make(v) for k, v in about.items()}
 
+    def _make_made(self, about: dict[str, Any]) -> Any:
+        return self._made[about["place"]]
+
     def _make_object(self, about: dict[str, Any]) -> Any:
         cls, state = class_of(about["class"]), self._map(about["state"])
         if issubclass(cls, dict | tuple):
@@ -278,6 +314,60 @@ class Reader:
         if hasattr(made, "check"):
             made.check()
         return made
+
+
+class Packer(Writer):
+    """A ``Writer`` that puts aside what it cannot describe."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.others: list[Any] = []
+
+    def _refuse(self, value: Any, where: str) -> Any:
+        self.others.append(value)
+        return {"is": "other", "place": len(self.others) - 1}
+
+
+class Unpacker(Reader):
+    """A ``Reader`` that is given what a ``Packer`` put aside."""
+
+    def __init__(self, arrays: dict[str, NDArray[Any]], others: list[Any]) -> None:
+        super().__init__(arrays)
+        self.others = others
+
+    def _make_other(self, about: dict[str, Any]) -> Any:
+        return self.others[about["place"]]
+
+
+class PlainCopies:
+    """An estimator of sktime whose copies and pickles hold plain values.
+
+    Parameters stay as they are. What was learned becomes a text of JSON and a table of
+    arrays, so that neither times of pandas nor anything of torch stands in a pickle,
+    and skops asks for nothing but the name of the class. Values that cannot be
+    described so, such as the callbacks of a user, are kept in a list.
+    """
+
+    def __getstate__(self: Any) -> dict[str, Any]:
+        """Give the parameters, and what was learned as plain values."""
+        learned = dict(vars(self))
+        names = [name for name in self.get_param_names() if name in learned]
+        params = {name: learned.pop(name) for name in names}
+        packer = Packer()
+        tree = json.dumps(packer.write(learned, type(self).__name__))
+        return {
+            **params,
+            PACKED: {"tree": tree, "arrays": packer.arrays, "others": packer.others},
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the parameters, and make what was learned again."""
+        state = dict(state)
+        packed = state.pop(PACKED, None)
+        if packed is not None:
+            unpacker = Unpacker(packed["arrays"], packed["others"])
+            state |= unpacker.read(json.loads(packed["tree"]))
+        vars(self).update(state)
 
 
 def check_bits(state: dict[str, Any]) -> dict[str, Any]:

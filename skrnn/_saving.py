@@ -9,7 +9,7 @@ from skrnn._plain import Reader, Writer, name_of
 
 __all__ = ["ModelFileError", "load", "save"]
 
-KIND, FORMAT = "skrnn model", 1
+KIND, FORMAT = "skrnn model", 2
 
 
 def save(estimator: Any, path: Any) -> None:
@@ -35,6 +35,8 @@ def save(estimator: Any, path: Any) -> None:
     TypeError
         If ``estimator`` is of another class, or holds what no file of this kind can: a
         function as ``loss``, callbacks.
+    ValueError
+        If a parameter holds itself, or the file would be too large to be read.
     OSError
         If the file cannot be written.
     ImportError
@@ -65,8 +67,14 @@ def save(estimator: Any, path: Any) -> None:
             "such inside. For others use pickle, joblib or skops."
         )
     writer = Writer()
-    described = writer.describe(estimator, type(estimator).__name__)
-    write_archive(path, KIND, FORMAT, {"estimator": described}, writer.arrays)
+    try:
+        tree = writer.write(estimator, type(estimator).__name__)
+        write_archive(path, KIND, FORMAT, tree, writer.arrays)
+    except RecursionError as error:
+        raise ValueError(
+            f"A parameter or attribute of {type(estimator).__name__} holds itself, or "
+            "lists or dicts too deep inside each other, which a model file cannot hold."
+        ) from error
 
 
 def load(path: Any) -> Any:
@@ -125,7 +133,8 @@ def load(path: Any) -> Any:
 def make(tree: Any, arrays: Arrays) -> Any:
     """Make the estimator."""
     reader = Reader(arrays)
-    estimator = reader.make(tree["estimator"])
+    first = "estimator" in tree  # the first format, with objects inside each other
+    estimator = reader.make(tree["estimator"]) if first else reader.read(tree)
     if not callable(getattr(type(estimator), "get_params", None)):
         raise ModelFileError("it holds no estimator.")
     idle = sorted(set(arrays) - set(reader.used))

@@ -20,7 +20,8 @@ def to_plain(value: Any) -> dict[str, Any] | None:
     if isinstance(value, pd.RangeIndex):
         about = {"start": value.start, "stop": value.stop, "step": value.step}
         return {"is": "range", **about, "name": value.name}
-    if isinstance(value, pd.PeriodIndex | pd.DatetimeIndex) and not comes_back(value):
+    timed = pd.PeriodIndex | pd.DatetimeIndex | pd.TimedeltaIndex
+    if isinstance(value, timed) and not comes_back(value):
         return None
     if isinstance(value, pd.PeriodIndex):
         about = {"freq": value.freqstr, "name": value.name}
@@ -32,6 +33,11 @@ def to_plain(value: Any) -> dict[str, Any] | None:
     if isinstance(value, pd.MultiIndex):
         levels = [value.get_level_values(k) for k in range(value.nlevels)]
         return {"is": "levels", "levels": levels, "names": list(value.names)}
+    if isinstance(value, pd.TimedeltaIndex):
+        about = {"freq": value.freqstr, "name": value.name}
+        return {"is": "durations", "values": value.to_numpy(), **about}
+    if isinstance(value, pd.CategoricalIndex):
+        return {"is": "kinds", "values": value.array, "name": value.name}
     if isinstance(value, pd.Index):
         about = {"dtype": str(value.dtype), "name": value.name}
         return {"is": "index", "values": value.to_numpy(), **about}
@@ -59,9 +65,9 @@ def to_plain(value: Any) -> dict[str, Any] | None:
         }
     if type(value).__name__ == "DtypeKind":  # of columns, for sktime
         return {"is": "DtypeKind", "value": int(value.value)}
-    if type(value).__name__ == "ForecastingHorizon":
-        steps, relative = value.to_pandas(), bool(value.is_relative)
-        return {"is": "horizon", "steps": steps, "relative": relative}
+    if type(value).__name__ == "ForecastingHorizon" and comes_back(value):
+        about = {"relative": bool(value.is_relative), "freq": value.freq}
+        return {"is": "horizon", "steps": value.to_pandas(), **about}
     return None
 
 
@@ -75,7 +81,9 @@ def comes_back(value: Any) -> bool:
     try:
         if isinstance(value, pd.Period | pd.PeriodIndex):
             return bool(pd.Period(ordinal=0, freq=value.freqstr).freq == value.freq)
-        zone, freq = value.tz, getattr(value, "freq", None)
+        if type(value).__name__ == "ForecastingHorizon":
+            return value.freq is None or to_offset(value.freq) == value._freq
+        zone, freq = getattr(value, "tz", None), getattr(value, "freq", None)
         named = zone is None or pd.Timestamp(0, tz=str(zone)).tz == zone
         return named and (freq is None or to_offset(value.freqstr) == freq)
     except (KeyError, TypeError, ValueError, OSError):
@@ -117,6 +125,10 @@ def make_times(about: dict[str, Any]) -> Any:
     return pd.DatetimeIndex(times, freq=about["freq"])
 
 
+def make_durations(about: dict[str, Any]) -> Any:
+    return pd.TimedeltaIndex(about["values"], freq=about["freq"], name=about["name"])
+
+
 def make_time(about: dict[str, Any]) -> Any:
     time = pd.Timestamp(np.datetime64(about["value"], about["unit"]))
     if about["zone"] is None:
@@ -146,7 +158,9 @@ def make_kind(about: dict[str, Any]) -> Any:
 def make_horizon(about: dict[str, Any]) -> Any:
     from sktime.forecasting.base import ForecastingHorizon
 
-    return ForecastingHorizon(about["steps"], is_relative=about["relative"])
+    freq = to_offset(about.get("freq"))  # which the first files do not have
+    steps, relative = about["steps"], about["relative"]
+    return ForecastingHorizon(steps, is_relative=relative, freq=freq)
 
 
 MAKERS = {
@@ -155,6 +169,8 @@ MAKERS = {
     "range": lambda a: pd.RangeIndex(a["start"], a["stop"], a["step"], name=a["name"]),
     "periods": make_periods,
     "times": make_times,
+    "durations": make_durations,
+    "kinds": lambda a: pd.CategoricalIndex(a["values"], name=a["name"]),
     "levels": lambda a: pd.MultiIndex.from_arrays(a["levels"], names=a["names"]),
     "index": make_index,
     "categories": make_categories,

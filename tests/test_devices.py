@@ -322,3 +322,18 @@ def test_a_callback_that_looks_at_batches_finds_their_losses(monkeypatch):
 def test_divergence_is_found_at_the_end_of_the_epoch(monkeypatch):
     with pytest.raises(ValueError, match="became NaN or infinite in epoch 1"):
         fit_like_on_a_gpu(monkeypatch, lr=1e30, max_grad_norm=None, optimizer="sgd")
+
+
+@needs_gpu
+def test_row_87_a_gpu_without_memory_is_left_as_it_was(waves):
+    def too_large(outputs, targets):
+        return outputs.sum() + torch.empty(2**50, device=outputs.device).sum()
+
+    X, y = waves[0], np.array([x.mean() for x in waves[0]])
+    model = GRURegressor(**SMALL, device="cuda").fit(X, y)
+    expected, before = model.predict(X), torch.cuda.memory_allocated()
+    model.set_params(loss=too_large, hidden_size=50)
+    with pytest.raises(MemoryError, match="Use a smaller batch_size"):
+        model.fit(X, y)
+    assert torch.cuda.memory_allocated() <= before
+    np.testing.assert_array_equal(model.predict(X), expected)

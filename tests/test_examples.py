@@ -97,7 +97,9 @@ def test_a_stream_finds_more_spikes_than_their_size_does(tmp_path):
 @pytest.mark.slow
 def test_requests_with_new_names_are_understood(tmp_path):
     output, _ = run_example("intents.py", tmp_path)
-    network, baseline = re.search(r"F1 of slots: .*? ([\d.]+), .* ([\d.]+)", output).groups()
+    network, baseline = re.search(
+        r"F1 of slots: .*? ([\d.]+), .* ([\d.]+)", output
+    ).groups()
     assert float(network) > 0.95 > 0.5 > float(baseline)
     assert float(re.search(r"intents right: network ([\d.]+)", output)[1]) > 0.95
     assert re.search(r"^  \w+ +B-(from|to)$", output, re.MULTILINE)

@@ -15,6 +15,7 @@ import sys
 import time
 import tracemalloc
 import zipfile
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -84,14 +85,13 @@ def write_parts(path, parts, compression=zipfile.ZIP_STORED):
             archive.writestr(name, part)
 
 
-def forge(path, source, change):
-    """Write a file that was changed, with checksums that fit."""
-    from hashlib import sha256
-
+def forge(path, source, change, cls=None):
+    """Write a file with a changed object of a class, and checksums that fit."""
     parts = parts_of(source)
     config, manifest = (json.loads(parts[k]) for k in ("config.json", "manifest.json"))
     arrays = safetensors.numpy.load(parts["model.safetensors"])
-    change(config["estimator"], arrays, manifest)
+    objects = config["objects"] if "objects" in config else [config["estimator"]]
+    change(next(o for o in objects if cls in (None, o["class"])), arrays, manifest)
     parts["config.json"] = json.dumps(config).encode()
     parts["model.safetensors"] = safetensors.numpy.save(arrays)
     for name, about in manifest["files"].items():
@@ -260,6 +260,31 @@ def test_forecasters_of_panels_come_back(cls, tmp_path):
     pd.testing.assert_frame_equal(ours, theirs)
 
 
+def test_a_further_series_takes_little_room(tmp_path):
+    sizes = []
+    for n in (10, 60):
+        y = _make_hierarchical((n,), 30, 30, random_state=0)
+        model = GRUForecaster(**SMALL, n_estimators=1).fit(y)
+        skrnn.save(model, tmp_path / "model")
+        sizes.append(len(parts_of(tmp_path / "model")["config.json"]))
+    assert sizes[1] - sizes[0] < 50 * 50
+
+
+def test_series_of_different_times_come_back(tmp_path):
+    parts = {
+        "early": pd.period_range("2020-01", periods=30, freq="M"),
+        "late": pd.period_range("2021-01", periods=30, freq="M"),
+        "again": pd.period_range("2020-01", periods=30, freq="M"),
+        "longer": pd.period_range("2020-01", periods=40, freq="M"),
+    }
+    y = pd.concat(
+        {k: pd.DataFrame({"y": np.arange(len(v)) % 7.0}, v) for k, v in parts.items()}
+    )
+    model = GRUForecaster(**SMALL, n_estimators=1).fit(y, fh=[1, 2])
+    loaded = again(model, tmp_path)
+    pd.testing.assert_frame_equal(loaded.predict(), model.predict(), check_exact=True)
+
+
 def test_a_forecaster_that_remembers_its_data_comes_back(tmp_path):
     model = GRUForecaster(**SMALL).set_config(remember_data=True)
     y = load_airline()
@@ -303,7 +328,7 @@ def test_a_file_is_a_zip_of_json_and_safetensors(saved):
     weights = model.module_.state_dict()
     for name, weight in weights.items():
         assert_array_equal(arrays[f"GRUClassifier.net_.weights.{name}"], weight)
-    config = json.loads(parts["config.json"])["estimator"]
+    config = json.loads(parts["config.json"])["objects"][0]
     assert config["class"] == "GRUClassifier"
     assert config["state"]["hidden_size"] == 3
     versions = json.loads(parts["manifest.json"])["versions"]
@@ -560,7 +585,7 @@ def dict_of(described):
         (unknown_optimizer, "it holds an optimizer 'lr_scheduler'"),
         (unknown_generator, "it holds a 'seed'"),
         (unknown_type, "it holds an array of 'O'"),
-        (newer, "format 99, written by skrnn 7.0, .* up to 1: upgrade skrnn"),
+        (newer, "format 99, written by skrnn 7.0, .* up to 2: upgrade skrnn"),
         (foreign, "its manifest is not one of a skrnn model"),
     ],
 )
@@ -589,10 +614,9 @@ def test_weights_of_another_forecaster_are_refused(tmp_path):
     skrnn.save(model, tmp_path / "model")
 
     def enlarge(state, arrays, manifest):
-        config = state["state"]["network_"]["state"]["config"]
-        dict_of(config)["hidden_size"][1] = 10**7
+        dict_of(state["state"]["config"])["hidden_size"][1] = 10**7
 
-    forge(tmp_path / "forged", tmp_path / "model", enlarge)
+    forge(tmp_path / "forged", tmp_path / "model", enlarge, "Network")
     with pytest.raises(ModelFileError, match="are not the weights of a network with"):
         skrnn.load(tmp_path / "forged")
 
@@ -605,12 +629,54 @@ def test_a_standing_that_is_none_of_its_network_is_refused(name, tmp_path):
     skrnn.save(GRUForecaster(**SMALL).fit(load_airline()), tmp_path / "model")
 
     def cut(state, arrays, manifest):
-        places = [k for k in arrays if f"standings.0.carry.{name}" in k]
-        places += [k for k in arrays if k.endswith(f"standings.0.{name}")]
-        arrays[places[0]] = arrays[places[0]][..., :0].copy()
+        ends = tuple(
+            f"standings{series}.{part}{name}"
+            for series in ("", ".0")  # that of the first format
+            for part in ("", "carry.")
+        )
+        (place,) = (k for k in arrays if k.endswith(ends))
+        arrays[place] = arrays[place][..., :0].copy()
 
-    forge(tmp_path / "forged", tmp_path / "model", cut)
-    with pytest.raises(ModelFileError, match="y was not read by this network"):
+    for source in (tmp_path / "model", GOLDEN / "format1_forecaster.skrnn"):
+        forge(tmp_path / "forged", source, cut)
+        with pytest.raises(ModelFileError, match="y was not read by this network"):
+            skrnn.load(tmp_path / "forged")
+
+
+def take_away_a_series(state, arrays, manifest):
+    place = next(k for k in arrays if k.endswith("series.places"))
+    arrays[place] = arrays[place][1:].copy()
+
+
+def ask_for_other_times(state, arrays, manifest):
+    place = next(k for k in arrays if k.endswith("series.places"))
+    arrays[place] = arrays[place] + 1
+
+
+def shorten_the_values(state, arrays, manifest):
+    place = next(k for k in arrays if k.endswith("series.values"))
+    arrays[place] = arrays[place][1:].copy()
+
+
+def shorten_what_was_told(state, arrays, manifest):
+    place = next(k for k in arrays if k.endswith("_memory.told"))
+    arrays[place] = arrays[place][1:].copy()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (take_away_a_series, "differ in number"),
+        (ask_for_other_times, "index out of range"),
+        (shorten_the_values, "was not read by this network"),
+        (shorten_what_was_told, "differ in number"),
+    ],
+)
+def test_a_panel_whose_parts_do_not_fit_is_refused(change, message, tmp_path):
+    y = _make_hierarchical((3,), 30, 30, random_state=0)
+    skrnn.save(GRUForecaster(**SMALL, n_estimators=1).fit(y), tmp_path / "model")
+    forge(tmp_path / "forged", tmp_path / "model", change)
+    with pytest.raises(ModelFileError, match=message):
         skrnn.load(tmp_path / "forged")
 
 
@@ -654,12 +720,76 @@ def test_more_parts_than_there_should_be_are_refused(saved, tmp_path):
         skrnn.load(tmp_path / "more")
 
 
-def test_json_that_is_nested_without_end_is_refused(saved, tmp_path):
+DEEP = 100_000
+PIPELINES = b'{"is": "object", "class": "Pipeline", "state": {"steps": ['
+
+
+@pytest.mark.parametrize("first", ["estimator", "objects"])
+@pytest.mark.parametrize(
+    "nested",
+    [
+        b"[" * DEEP + b"]" * DEEP,
+        b'{"is": "tuple", "parts": [' * DEEP + b"]}" * DEEP,
+        PIPELINES * DEEP + b"]}}" * DEEP,
+    ],
+)
+def test_json_that_is_nested_without_end_is_refused(nested, first, saved, tmp_path):
+    parts = parts_of(saved[1])
+    parts["config.json"] = b'{"top": 0, "%s": %s}' % (first.encode(), nested)
+    manifest = json.loads(parts["manifest.json"])
+    checksum = sha256(parts["config.json"]).hexdigest()
+    about = {"size": len(parts["config.json"]), "sha256": checksum}
+    manifest["files"]["config.json"] = about
+    parts["manifest.json"] = json.dumps(manifest).encode()
+    write_parts(tmp_path / "nested", parts)
+    with pytest.raises(ModelFileError, match="maximum recursion depth"):
+        skrnn.load(tmp_path / "nested")
+
+
+def test_a_manifest_that_is_nested_without_end_is_refused(saved, tmp_path):
     parts = parts_of(saved[1])
     parts["manifest.json"] = b"[" * 50_000
     write_parts(tmp_path / "nested", parts)
-    with pytest.raises(ModelFileError):
+    with pytest.raises(ModelFileError, match="maximum recursion depth"):
         skrnn.load(tmp_path / "nested")
+
+
+@pytest.mark.parametrize("place", [0, 1, -1, "0", None])
+def test_an_object_inside_itself_is_refused(place, saved, tmp_path):
+    def turn(state, arrays, manifest):
+        state["state"]["verbose"] = {"is": "made", "place": place}
+
+    forge(tmp_path / "forged", saved[1], turn)
+    with pytest.raises(ModelFileError, match="cannot be loaded"):
+        skrnn.load(tmp_path / "forged")
+
+
+def nested(model, n_pipelines):
+    for _ in range(n_pipelines):
+        model = Pipeline([("inside", model)])
+    return model
+
+
+def test_pipelines_come_back_however_deep_they_are_nested(saved, waves, tmp_path):
+    model = saved[0]
+    loaded = again(nested(model, 500), tmp_path)
+    for _ in range(500):
+        ((name, loaded),) = loaded.steps
+        assert name == "inside"
+    assert_array_equal(loaded.predict_proba(waves[0]), model.predict_proba(waves[0]))
+
+
+def test_what_holds_itself_is_refused(tmp_path):
+    params = {"a": 1}
+    params["b"] = [params]
+    pipeline = Pipeline([("one", GRURegressor())])
+    pipeline.steps += [("two", pipeline), ("three", pipeline)]
+    for model in (GRURegressor(net_params=params), pipeline):
+        with pytest.raises(
+            ValueError, match=r"of (GRURegressor|Pipeline) holds itself"
+        ):
+            skrnn.save(model, tmp_path / "model")
+    assert not list(tmp_path.iterdir())
 
 
 # --- what stays whole ----------------------------------------------------------------
@@ -771,4 +901,6 @@ def test_files_of_every_format_are_loaded_by_every_later_version(path):
 
 def test_the_golden_files_are_there():
     names = {path.stem for path in GOLDEN.glob("*.skrnn")}
-    assert names >= {f"format1_{k}" for k in ("classifier", "pipeline", "forecaster")}
+    kinds = ("classifier", "pipeline", "forecaster")
+    assert names >= {f"format{n}_{kind}" for n in (1, 2) for kind in kinds}
+    assert "format2_panel" in names

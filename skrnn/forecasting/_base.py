@@ -26,6 +26,7 @@ from skrnn._params import (
     check_skorch_params,
     spawn_seeds,
 )
+from skrnn._plain import PlainCopies
 from skrnn.forecasting._exogenous import Exogenous, check_calendar, frames_of
 from skrnn.forecasting._guard import all_or_nothing
 from skrnn.forecasting._levels import n_candidates
@@ -54,7 +55,7 @@ SHARED |= {"callbacks", "checkpoint", "net_params", "random_state", "verbose"}
 _COUNT = Interval(Integral, 1, None, closed="left")
 
 
-class BaseRecurrentForecaster(BaseForecaster):
+class BaseRecurrentForecaster(PlainCopies, BaseForecaster):
     """Fit one autoregressive network to all series, and roll it out."""
 
     _cell: ClassVar[str]
@@ -201,6 +202,14 @@ class BaseRecurrentForecaster(BaseForecaster):
         -------
         self : object
             The fitted forecaster.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, y or X has a value that cannot be used, or training
+            diverges at once. What was fitted before is kept.
+        MemoryError
+            If the networks and their batches need more memory than there is.
         """
         with all_or_nothing(self):
             return super().fit(y, X=X, fh=fh)  # type: ignore[no-any-return]

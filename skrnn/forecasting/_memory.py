@@ -17,11 +17,21 @@ from skrnn.forecasting._network import (
     Network,
     Standing,
     describe_history,
+    join_standings,
     look_back,
     read_on,
+    split_standings,
     walk,
 )
-from skrnn.forecasting._panels import Series, later, named
+from skrnn.forecasting._panels import (
+    Panel,
+    Series,
+    join_series,
+    later,
+    named,
+    split_panel,
+    split_rows,
+)
 from skrnn.forecasting._times import future, locate
 
 __all__ = ["Memory"]
@@ -47,9 +57,29 @@ class Memory:
     standings: list[Standing] = field(default_factory=list)
     read_until: list[int] = field(default_factory=list)  # missing ends are forecast
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Give what is known of all series in a few arrays."""
+        state = dict(vars(self))
+        if not self.series:
+            return state
+        return state | {
+            "series": join_series(self.series),
+            "extras": np.concatenate(self.extras),
+            "told": np.stack(self.told),
+            "standings": join_standings(self.standings),
+            "read_until": np.array(self.read_until, dtype=np.int64),
+        }
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Forecast on the CPU if the device of the fit is not here."""
-        vars(self).update({**state, "device": device_or_cpu(str(state["device"]))})
+        state = {**state, "device": device_or_cpu(str(state["device"]))}
+        if isinstance(state["series"], Panel):  # not of the first files
+            series = split_panel(state["series"])
+            extras = split_rows(state["extras"], [each.index for each in series])
+            state |= {"series": series, "extras": extras, "told": list(state["told"])}
+            state["standings"] = split_standings(state["standings"])
+            state["read_until"] = state["read_until"].tolist()
+        vars(self).update(state)
 
     def check(self) -> None:
         """Refuse what cannot come from reading series with this network."""

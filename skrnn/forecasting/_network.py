@@ -27,7 +27,8 @@ from skrnn.forecasting._windows import (
 )
 
 __all__ = ["History", "Network", "Standing", "describe_history", "draw_uniforms"]
-__all__ += ["look_back", "quantiles_of", "read_on", "walk"]
+__all__ += ["join_standings", "look_back", "quantiles_of", "read_on"]
+__all__ += ["split_standings", "walk"]
 
 Array = NDArray[np.float64]
 COUNTS = ("poisson", "negative_binomial")
@@ -122,6 +123,26 @@ class Standing(NamedTuple):
     hidden: NDArray[Any]  # (n_networks, num_layers, 1 or 2, hidden_size)
 
 
+def join_standings(standings: list[Standing]) -> Standing:
+    """Put those of several series into one, with a leading axis on every array."""
+    missing = np.stack([standing.missing for standing in standings])
+    hidden = np.stack([standing.hidden for standing in standings])
+    return Standing(join_carries(standings), missing, hidden)
+
+
+def join_carries(standings: list[Standing]) -> Carry:
+    """Put what the pasts of several series say into one."""
+    fields = zip(*(standing.carry for standing in standings), strict=True)
+    return Carry(*(np.stack(field) for field in fields))
+
+
+def split_standings(together: Standing) -> list[Standing]:
+    """Take those of several series apart again."""
+    carries = (Carry(*parts) for parts in zip(*together.carry, strict=True))
+    parts = zip(carries, together.missing, together.hidden, strict=True)
+    return [Standing(*each) for each in parts]
+
+
 def describe_history(
     network: Network, history: History, standing: Standing | None = None
 ) -> tuple[Described, Carry, NDArray[np.bool_]]:
@@ -188,8 +209,7 @@ def state_of(
     network: Network, standings: list[Standing], device: torch.device, place: int = 0
 ) -> State:
     """Stack the standings of series to the state of one network's roll-out."""
-    fields = zip(*(standing.carry for standing in standings), strict=True)
-    carry = Carry(*(np.stack(field) for field in fields))
+    carry = join_carries(standings)
     count = carry.n_seen[:, None]
     scale = scale_of(  # that of a step that comes now
         carry.change, carry.seasonal, carry.size, count, network.lags[0], network.unit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice, repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 
 from skrnn.forecasting._times import check_order, future, regular
 
-__all__ = ["Series", "check_frame", "groups_of", "join_rows", "later", "split_series"]
-__all__ += ["check_values", "check_width", "named", "unmasked", "with_columns"]
+__all__ = ["Panel", "Series", "check_frame", "check_values", "check_width"]
+__all__ += ["groups_of", "join_rows", "join_series", "later", "named", "split_panel"]
+__all__ += ["split_rows", "split_series", "unmasked", "with_columns"]
 
 LARGEST = 1e300  # of y: differences of larger numbers may overflow
 
@@ -42,6 +44,51 @@ class Series(NamedTuple):
         if isinstance(index, pd.DatetimeIndex) and self.index.freq is not None:
             index = pd.DatetimeIndex(index, freq=self.index.freq)
         return Series(self.key, index, np.concatenate([self.values, other.values]))
+
+
+class Panel(NamedTuple):
+    """Several series, with the values of all in one array and equal times once."""
+
+    keys: list[list[Any]]  # of all series, for each level
+    indexes: list[Any]
+    places: NDArray[np.int64]  # among them, of each series
+    values: NDArray[np.float64]  # (n_times of all, n_columns)
+
+
+def join_series(series: list[Series]) -> Panel:
+    """Put series of equal width into one value."""
+    indexes: list[Any] = []
+    alike: dict[Any, list[int]] = {}  # places of what may be equal
+    places = []
+    for _, index, _ in series:
+        ends = (len(index), *index[[0, -1]]) if len(index) else (0,)
+        known = alike.setdefault(ends, [])
+        found = [k for k in known if index.identical(indexes[k])]
+        if not found:
+            found = [len(indexes)]
+            indexes.append(index)
+            known += found
+        places.append(found[0])
+    keys = [list(level) for level in zip(*(each.key for each in series), strict=True)]
+    values = np.concatenate([each.values for each in series])
+    return Panel(keys, indexes, np.array(places, dtype=np.int64), values)
+
+
+def split_panel(panel: Panel) -> list[Series]:
+    """Take the series apart again."""
+    keys = zip(*panel.keys, strict=True) if panel.keys else repeat(())
+    indexes = [panel.indexes[place] for place in panel.places]
+    values = split_rows(panel.values, indexes)
+    return [
+        Series(*each)
+        for each in zip(islice(keys, len(indexes)), indexes, values, strict=True)
+    ]
+
+
+def split_rows(rows: NDArray[Any], indexes: list[Any]) -> list[NDArray[Any]]:
+    """Take rows of several series apart, as many for each as it has times."""
+    ends = np.cumsum([len(index) for index in indexes])
+    return np.split(rows, ends[:-1])
 
 
 def named(series: list[Series], key: Any) -> Series:

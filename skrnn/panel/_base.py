@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from skrnn._base import BaseRecurrent
 from skrnn._callbacks import fresh_callbacks
 from skrnn._inputs import as_sequences
+from skrnn._plain import PlainCopies
 from skrnn._sequences import Sequences
 
 __all__ = ["RecurrentPanel"]
@@ -23,7 +24,7 @@ def read_panel(X: Any) -> Sequences:
     return as_sequences(X)
 
 
-class RecurrentPanel:
+class RecurrentPanel(PlainCopies):
     """Build a scikit-learn estimator from the parameters, and ask it for everything."""
 
     _network: ClassVar[type[BaseRecurrent]]
