@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skrnn._devices import check_batch_memory, has_room
-from skrnn._modules import SequenceModule, count_activations
+from skrnn._modules import SequenceModule
 from skrnn._sequences import is_mapped
+from skrnn._sizes import count_activations
 from skrnn._step_targets import StepTargets
 from skrnn._training_set import Selection, TrainingSet
 

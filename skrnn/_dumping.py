@@ -9,9 +9,10 @@ import torch
 
 from skrnn._checkpoints import as_plain, as_tensors, plain_epoch, set_moments
 from skrnn._devices import plain_torch
-from skrnn._modules import SequenceModule, check_weights
+from skrnn._modules import SequenceModule
 from skrnn._net import Net
 from skrnn._settings import Settings
+from skrnn._sizes import check_weights
 from skrnn._training import make_net
 
 __all__ = ["dump_net", "load_net"]

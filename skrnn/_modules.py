@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, Literal, cast
 
@@ -25,18 +24,17 @@ from skrnn._layers import (
     advance_layer,
     read_layer,
 )
-from skrnn._stem import KERNEL, POOL, Block, InputScaling, Stem
+from skrnn._sizes import GATES, count_weights, round_up
+from skrnn._stem import POOL, Block, InputScaling, Stem
 
 __all__ = ["Dropout", "RecurrentEncoder", "SequenceModule", "aligned_copy"]
-__all__ += ["aligned_head", "check_weights"]
+__all__ += ["aligned_head"]
 __all__ += ["copy_module", "draw_parameters", "make_module", "set_generator"]
 
 Cell = Literal["rnn", "lstm", "gru"]
 Pooling = Literal["last", "mean", "max", "concat", "attention", "none"]
 
-GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 KEEPING = 1  # index of the gate that keeps what a unit has: LSTM's f, GRU's z
-ALIGNMENT = 16  # floats: one AVX-512 register
 
 
 class Dropout(nn.Module):
@@ -382,55 +380,6 @@ def copy_weights(module: nn.Module) -> dict[str, Tensor]:
     return {name: w.detach().clone() for name, w in module.state_dict().items()}
 
 
-def count_weights(config: dict[str, Any]) -> int:
-    """Count the numbers of a module's weights before it is made."""
-    hidden, n_outputs = config["hidden_size"], config["n_outputs"]
-    width = hidden * (2 if config["bidirectional"] else 1)
-    channels, n_blocks = round_up(hidden), config["stem"]
-    tables = config.get("tables", ())
-    n_read = config["n_features"] + sum(size - 1 for *_, size in tables)
-    stem = [n_read] + [channels] * n_blocks
-    convolutions = channels * sum(KERNEL * size + 2 for size in stem[:n_blocks])
-    inputs = [stem[-1]] + [width] * (config["num_layers"] - 1)
-    layers = width // hidden * count_layer_weights(config["cell"], hidden, inputs)
-    attention = width * (width + 2) if config["pooling"] == "attention" else 0
-    embedding = width * (3 if config["pooling"] == "concat" else 1)
-    neighbours = n_outputs * (n_outputs + 2) if config.get("head") == "crf" else 0
-    total = neighbours + sum((n + 1) * size for _, n, size in tables)
-    total += convolutions + layers + attention + (embedding + 1) * n_outputs
-    return int(total)
-
-
-def check_weights(
-    config: dict[str, Any],
-    weights: dict[str, Any],
-    count: Callable[[dict[str, Any]], int] = count_weights,
-) -> None:
-    """Refuse arrays that cannot be the weights of a network before it is built."""
-    n_numbers = sum(each.size for each in weights.values())
-    sizes = [size for size in config.values() if isinstance(size, int)]
-    if max(sizes) > n_numbers or count(config) > n_numbers:
-        raise ValueError(
-            f"{n_numbers} numbers are not the weights of a network with {config}."
-        )
-
-
-def count_layer_weights(cell: Cell, hidden_size: int, inputs: list[int]) -> int:
-    """Count the numbers of layers with these sizes of inputs, in one direction."""
-    rows = GATES[cell] * hidden_size
-    return sum(rows * (size + hidden_size + 2) for size in inputs)
-
-
-def count_activations(config: dict[str, Any]) -> int:
-    """Count the gates of one step, the least that it keeps for the gradients."""
-    width = config["hidden_size"] * (2 if config["bidirectional"] else 1)
-    gates = int(GATES[config["cell"]] * width * config["num_layers"])
-    if not config["stem"]:
-        return gates
-    shorter: int = POOL ** config["stem"]
-    return 2 * round_up(config["hidden_size"]) + gates // shorter
-
-
 @torch.no_grad()
 def aligned_copy(module: SequenceModule) -> SequenceModule:
     """Copy a module with all sizes rounded up to whole vector registers.
@@ -490,11 +439,6 @@ def blocks(size: int, new_size: int, total: int) -> Tensor:
     """Where ``total`` units in blocks of ``size`` go in blocks of ``new_size``."""
     unit = torch.arange(total)
     return unit // size * new_size + unit % size
-
-
-def round_up(size: int, multiple: int = ALIGNMENT) -> int:
-    """Round a size up to a multiple."""
-    return -(-size // multiple) * multiple
 
 
 def make_module(

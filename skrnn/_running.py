@@ -18,9 +18,9 @@ from skrnn._modules import (
     aligned_copy,
     aligned_head,
     blocks,
-    round_up,
 )
 from skrnn._sequences import Sequences
+from skrnn._sizes import round_up
 
 __all__ = ["run_module"]
 

@@ -28,7 +28,7 @@ LAYERS = [  # a file may import only from lines above its own
         "_tables",
     },
     {"_categories", "_settings", "_stem", "_plain", "_step_targets"},
-    {"_embedding", "_formulas"},
+    {"_embedding", "_formulas", "_sizes"},
     {"_checkpoints"},
     {"_frames", "_missing", "_training_set", "_modules", "datasets"},
     {"_running", "_streaming"},

@@ -22,8 +22,9 @@ from skrnn._devices import (
     resolve_device,
 )
 from skrnn._gpus import quietest
-from skrnn._modules import SequenceModule, count_activations, count_weights
+from skrnn._modules import SequenceModule
 from skrnn._net import Net
+from skrnn._sizes import count_activations, count_weights
 from skrnn.datasets import make_adding_problem, make_waves
 from skrnn.forecasting import GRUForecaster
 

@@ -23,10 +23,9 @@ from skrnn._modules import (
     SequenceModule,
     aligned_copy,
     blocks,
-    count_weights,
-    round_up,
     set_generator,
 )
+from skrnn._sizes import count_weights, round_up
 
 HAS_LIBRARY = _layers.is_available()
 LAYERS: dict[str, Any] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}

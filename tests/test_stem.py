@@ -13,8 +13,9 @@ from torch import nn
 import skrnn
 from skrnn import GRUClassifier, GRURegressor, Sequences, _training_set
 from skrnn._devices import one_thread
-from skrnn._modules import count_weights, make_module
+from skrnn._modules import make_module
 from skrnn._running import run_module
+from skrnn._sizes import count_weights
 from skrnn._stem import KERNEL, POOL, Block, InputScaling, Stem
 from skrnn._training_set import TrainingSet, feature_statistics
 

@@ -19,9 +19,9 @@ from skrnn._layers import Engine, Linear, cell_of, is_native, weights_of
 from skrnn._modules import (
     Dropout,
     RecurrentEncoder,
-    count_layer_weights,
     draw_parameters,
 )
+from skrnn._sizes import count_layer_weights
 from skrnn.forecasting._heads import Point, make_head
 from skrnn.forecasting._native_walk import Going, NativeWalk
 from skrnn.forecasting._walker import State, Walker

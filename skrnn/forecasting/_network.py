@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skrnn._devices import plain_torch
-from skrnn._modules import check_weights, count_layer_weights
+from skrnn._sizes import check_weights, count_layer_weights
 from skrnn.forecasting._autoregressive import (
     AutoregressiveModule,
     encode,
