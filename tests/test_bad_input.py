@@ -1748,12 +1748,15 @@ FORK = """
     classes = LSTMRegressor, RNNClassifier
 
     def fit(cls, y):  # large enough for torch and MKL to use several threads
-        model = cls(hidden_size=200, max_epochs=1, random_state=0, device="cpu")
-        return model.fit(X, y)
+        params = {{"bidirectional": False, "stem": 0, "scale_inputs": "feature"}}
+        params |= {{"max_epochs": 1, "random_state": 0, "device": "cpu"}}
+        return cls(hidden_size=200, **params).fit(X, y)
 
     def use(model, y):
         again = pickle.loads(pickle.dumps(model))
-        return model.predict(X), model.transform(X), again.partial_fit(X, y).predict(X)
+        stepped, _ = model.step(X[:, 0], model.initial_state(len(X)))
+        answers = [model.predict(X), model.transform(X), stepped]
+        return *answers, again.partial_fit(X, y).predict(X)
 
     def work(_):
         models = [fit(cls, y) for cls, y in zip(classes, targets)]
