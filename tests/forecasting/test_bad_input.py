@@ -1,5 +1,5 @@
 """The rows on forecasting of the project's fault list: what users get wrong, and what
-goes wrong around them. Rows 51 to 61 have their numbers in the names of the tests.
+goes wrong around them. The tests have the numbers of their rows in their names.
 """
 
 import copy
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
@@ -741,6 +742,32 @@ def test_columns_of_one_name_are_looked_at_one_by_one():
     y = pd.concat([series(), series().astype(str)], axis=1, keys=["a", "a"])
     with pytest.raises(TypeError, match="Column 'a' of y holds values of type str"):
         make().fit(y)
+
+
+def test_row_49_frames_of_polars_are_forecast_as_such():
+    frame = polars.DataFrame({"a": values(), "b": 2 * values()})
+    forecast = make().fit(frame).predict(FH)
+    assert isinstance(forecast, polars.DataFrame)
+    expected = make().fit(pd.DataFrame({"a": values(), "b": 2 * values()})).predict(FH)
+    assert_array_equal(forecast.select("a", "b").to_numpy(), expected.to_numpy())
+    with pytest.raises(TypeError, match="must be in an sktime compatible format"):
+        make().fit(polars.Series(values()))
+
+
+@pytest.mark.parametrize(
+    "huge",
+    [
+        {"context_length": 10**9},
+        {"horizon": 10**9},
+        {"horizon": 10**9, "strategy": "direct"},
+    ],
+    ids=str,
+)
+def test_row_25_lengths_beyond_the_series_take_no_memory(huge):
+    forecaster = make(**huge).fit(series())
+    assert np.isfinite(snapshot(forecaster)).all()
+    n_weights = sum(weight.size for weight in forecaster.network_.weights.values())
+    assert n_weights < 10**4
 
 
 @pytest.mark.parametrize("form", [list, iter, tuple])
