@@ -141,8 +141,9 @@ def clear_memory() -> Iterator[None]:
         torch.cuda.empty_cache()  # nothing, where CUDA is not used
         raise MemoryError(
             "There is not enough memory for this network and its data. Use a smaller "
-            "batch_size, shorter sequences (for forecasts, a smaller context_length), "
-            f"a smaller hidden_size, or another device. It began with: {error}"
+            "batch_size, shorter sequences, a smaller hidden_size, for forecasts a "
+            "smaller context_length or num_samples, or another device. It began with: "
+            f"{error}"
         ) from error
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from skrnn._categories import UNKNOWN
+from skrnn._devices import one_thread
 from skrnn._layers import cell_of, is_native, weights_of
 from skrnn._modules import SequenceModule
 from skrnn._native import PackedLayer, Weights
@@ -223,11 +224,11 @@ def stepper_of(net: Any, begin: bool = False) -> Stepper:
     longer than the step.
     """
     stepper = _steppers.get(net)
-    if stepper is not None:
-        same = stepper.is_same(net.sequence_module) if begin else stepper.is_current()
-        if same:
-            return stepper
-    stepper = _steppers[net] = Stepper(net.sequence_module)
+    if stepper is not None and not begin and stepper.is_current():
+        return stepper
+    with one_thread(torch.device("cpu")):  # several would hang after a fork
+        if stepper is None or not (begin and stepper.is_same(net.sequence_module)):
+            stepper = _steppers[net] = Stepper(net.sequence_module)
     return stepper
 
 

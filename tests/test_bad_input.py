@@ -1,22 +1,22 @@
 """The fault list of the project's study, row by row: what users get wrong, and what
 goes wrong around them. Each test has the number of its row in its name or docstring.
 
-Rows that stand elsewhere or do not apply:
+Rows that stand elsewhere:
 
 ====== ================================================================================
-row    why it is not here
+rows   where, and what is here
 ====== ================================================================================
 11     forms of input that work: test_inputs.py; here only one ragged list
 12     independence of batch mates: test_common.py, test_modules.py; here only one case
 35     there are no categories in X; an unknown class in a further y is tested instead
-46     exported models come with the saved format; strided input is tested here
-47     double[pyarrow] needs pyarrow, which nothing else here does; Float64 is tested
-49-61  forecasting, with sktime; row 50 (generators) is tested here
-77-84  saving and loading files
-85     pickles in test_testing.py; here only those of a model with wrong parameters
-86, 88 devices: only that a missing or misspelt one is refused
-87     needs a GPU that is too small
-89-92  limits of the operating system, leaks, trackers
+49     forecasters: forecasting/test_bad_input.py; frames of polars are tested here
+51-61  forecasting/test_bad_input.py, which has rows 25, 38-40, 49, 50, 63, 64, 69-72 of
+       forecasters, too
+77-84  test_saving.py and test_checkpoints.py
+85     test_testing.py and test_plain.py; here only those with wrong parameters
+86     test_devices.py and test_saving.py; here only that a missing device is refused
+87-91  test_faults.py; here what a fit says of its device
+92     test_tracking.py
 ====== ================================================================================
 """
 
@@ -40,6 +40,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pandas as pd
+import polars
 import pytest
 import scipy.sparse
 import torch
@@ -1082,15 +1083,30 @@ def test_row_45_targets_with_negative_strides() -> None:
 
 
 @both_tasks
-def test_row_47_nullable_numbers_of_pandas(cls: Any) -> None:
+@pytest.mark.parametrize("dtype", ["Float64", "double[pyarrow]"])
+def test_row_47_nullable_numbers_of_pandas(cls: Any, dtype: str) -> None:
     plain = pd.DataFrame(X[:, :, 0], columns=list("abcde"))
-    frame, y = plain.astype("Float64"), make_y(cls)
+    frame, y = plain.astype(dtype), make_y(cls)
     model = make(cls).fit(
-        frame, pd.Series(y).astype("Int64" if y.dtype == int else "Float64")
+        frame, pd.Series(y).astype("Int64" if y.dtype == int else dtype)
     )
     assert_array_equal(answers(model, frame), answers(make(cls).fit(plain, y), plain))
-    steps = [pd.DataFrame(x, columns=["p", "q"]).astype("Float64") for x in X]
+    steps = [pd.DataFrame(x, columns=["p", "q"]).astype(dtype) for x in X]
     assert_array_equal(answers(make(cls).fit(steps, y), steps), answers(fitted(cls)))
+
+
+@both_tasks
+def test_row_49_frames_of_polars(cls: Any) -> None:
+    plain, y = pd.DataFrame(X[:, :, 0], columns=list("abcde")), make_y(cls)
+    frame = polars.DataFrame({name: plain[name].to_numpy() for name in plain})
+    model = make(cls).fit(frame, polars.Series(y))
+    assert_array_equal(answers(model, frame), answers(make(cls).fit(plain, y), plain))
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(frame[:, ::-1])
+    gappy = frame.with_columns(polars.Series("b", [None, *y[1:]], strict=False))
+    message = "Input X contains NaN: 1 value, the first is nan in sequence 0, step 1"
+    with pytest.raises(ValueError, match=message):
+        make(cls).fit(gappy, y)
 
 
 @both_tasks
@@ -1748,12 +1764,15 @@ FORK = """
     classes = LSTMRegressor, RNNClassifier
 
     def fit(cls, y):  # large enough for torch and MKL to use several threads
-        model = cls(hidden_size=200, max_epochs=1, random_state=0, device="cpu")
-        return model.fit(X, y)
+        params = {{"bidirectional": False, "stem": 0, "scale_inputs": "feature"}}
+        params |= {{"max_epochs": 1, "random_state": 0, "device": "cpu"}}
+        return cls(hidden_size=200, **params).fit(X, y)
 
     def use(model, y):
         again = pickle.loads(pickle.dumps(model))
-        return model.predict(X), model.transform(X), again.partial_fit(X, y).predict(X)
+        stepped, _ = model.step(X[:, 0], model.initial_state(len(X)))
+        answers = [model.predict(X), model.transform(X), stepped]
+        return *answers, again.partial_fit(X, y).predict(X)
 
     def work(_):
         models = [fit(cls, y) for cls, y in zip(classes, targets)]

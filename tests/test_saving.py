@@ -18,6 +18,7 @@ import zipfile
 from hashlib import sha256
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -437,6 +438,28 @@ def test_other_files_are_refused(content, tmp_path):
     (tmp_path / "other").write_bytes(content)
     with pytest.raises(ModelFileError, match=r"other cannot be loaded as a model"):
         skrnn.load(tmp_path / "other")
+
+
+class Payload:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+@pytest.mark.parametrize("write", [pickle.dump, torch.save, joblib.dump])
+def test_row_81_code_in_a_file_is_not_run(write, tmp_path):
+    harmed = tmp_path / "harmed"
+    with (tmp_path / "other").open("wb") as file:
+        write(Payload(harmed), file)
+    with pytest.raises(ModelFileError, match=r"other cannot be loaded as a model"):
+        skrnn.load(tmp_path / "other")
+    assert not harmed.exists()
+    pickle.loads(pickle.dumps(Payload(harmed)))
+    assert harmed.exists()
 
 
 def test_without_safetensors_it_says_what_to_install(saved, tmp_path, monkeypatch):

@@ -301,11 +301,11 @@ class BaseRecurrentForecaster(PlainCopies, BaseForecaster):
         freq = getattr(self._memory.series[0].index, "freq", None)
         memory = replace(self._memory, device=self._device())
         series = self._split(y, freq)
-        self._memory = memory.read(series, frames_of(X))
+        memory = memory.read(series, frames_of(X))
+        # at once, for a forecast in another thread
+        self._memory = self._learn_more(memory) if update_params else memory
         self._ends = {each.key: each.index[-1] for each in series}
         self._cutoff_read = self.cutoff[0]
-        if update_params:
-            self._learn_more()
         return self
 
     def _predict(self, fh: Any, X: Any) -> pd.DataFrame:
@@ -469,16 +469,16 @@ class BaseRecurrentForecaster(PlainCopies, BaseForecaster):
             )
         return train(network, histories, settings)
 
-    def _learn_more(self) -> None:
+    def _learn_more(self, memory: Any) -> Any:
         """Train a little further on all values seen, at a tenth of the rate."""
-        series, extras = self._memory.series, self._memory.extras
+        series, extras = memory.series, memory.extras
         if max(len(each.values) for each in series) < self.network_.horizon + 2:
-            return
+            return memory
         epochs = max(1, int(self.max_epochs) // 10)
         how = (epochs, self.lr / 10, False)
         # what was pretrained stays as it is for the next fit
-        network = self._train(self._memory.network, series, extras, *how)
-        self._memory = self._memory.with_network(network)
+        network = self._train(memory.network, series, extras, *how)
+        return memory.with_network(network)
 
     def _device(self) -> Any:
         """Find the device; what was fitted runs on the CPU if its device is gone."""

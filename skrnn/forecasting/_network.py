@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skrnn._devices import plain_torch
+from skrnn._devices import one_thread, plain_torch
 from skrnn._sizes import check_weights, count_layer_weights
 from skrnn.forecasting._autoregressive import (
     AutoregressiveModule,
@@ -31,6 +31,7 @@ __all__ += ["join_standings", "look_back", "quantiles_of", "read_on"]
 __all__ += ["split_standings", "walk"]
 
 Array = NDArray[np.float64]
+CPU = torch.device("cpu")
 COUNTS = ("poisson", "negative_binomial")
 ROWS_AT_ONCE = 4000  # of a roll-out: series times paths
 SMALLEST = 1e-12  # uniform number: 0 and 1 would be infinitely far off
@@ -68,18 +69,21 @@ class Network:
 
     def module(self, device: torch.device) -> AutoregressiveModule:
         """Build the first module, with the weights if there are any."""
-        module = AutoregressiveModule(**self.config)
-        if self.weights:
-            module.to_empty(device=device)
-            arrays = {n: torch.from_numpy(w[0].copy()) for n, w in self.weights.items()}
-            module.load_state_dict(arrays)
-        return module.eval()
+        with one_thread(CPU):  # several would hang after a fork
+            module = AutoregressiveModule(**self.config)
+            if self.weights:
+                module.to_empty(device=device)
+                own = {
+                    n: torch.from_numpy(w[0].copy()) for n, w in self.weights.items()
+                }
+                module.load_state_dict(own)
+            return module.eval()
 
     def check(self) -> None:
         """Refuse weights that are not those of such a network."""
         if self.weights:
             check_weights(self.config, self.weights, least_weights)
-            self.modules(torch.device("cpu"))
+            self.modules(CPU)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -155,9 +159,10 @@ def describe_history(
     missing_before = np.concatenate([first[None], missing])
     free = history.extras.copy()
     free[:, network.past] = 0.0
-    described = describe_steps(
-        steps, missing_before[:-1], missing, history.extras, free, network.dtype
-    )
+    with one_thread(CPU):  # several would hang after a fork
+        described = describe_steps(
+            steps, missing_before[:-1], missing, history.extras, free, network.dtype
+        )
     return described, after, missing_before[-1]
 
 

@@ -121,6 +121,22 @@ def check_frame(frame: Any, name: str) -> None:
     for key, rows in groups_of(frame.index):
         where = f"{name} of series {key}" if key else name
         check_order(frame.index[rows].get_level_values(-1), where)
+    if name == "y":  # columns of X may hold anything
+        check_numbers(frame)
+
+
+def check_numbers(y: Any) -> None:
+    """Refuse columns that hold no real numbers, before others call them categories."""
+    columns = pd.DataFrame(y)
+    for place, name in enumerate(columns):
+        column = columns.iloc[:, place]
+        kind = column.dtype
+        if not pd.api.types.is_numeric_dtype(kind) or kind.kind == "c":
+            raise TypeError(
+                f"Column {name!r} of y holds values of type {kind}, the first is "
+                f"{column.iloc[0]!r}, and a forecaster needs real numbers: convert "
+                "them first, for example by pd.to_numeric."
+            )
 
 
 def unmasked(data: Any) -> Any:

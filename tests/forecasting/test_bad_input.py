@@ -1,23 +1,29 @@
 """The rows on forecasting of the project's fault list: what users get wrong, and what
-goes wrong around them. Rows 51 to 61 have their numbers in the names of the tests.
+goes wrong around them. The tests have the numbers of their rows in their names.
 """
 
+import copy
+import multiprocessing
 import os
 import random
 import re
 import subprocess
 import sys
+import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from pandas.testing import assert_frame_equal, assert_index_equal, assert_series_equal
 from sklearn.utils._param_validation import InvalidParameterError
 from sktime.datasets import load_airline
+from sktime.exceptions import NotFittedError
 from sktime.forecasting.base import ForecastingHorizon
 
 from skrnn._devices import one_thread
@@ -718,10 +724,68 @@ def test_numbers_of_any_kind_are_read_as_float64(dtype):
     assert_series_equal(make().fit(whole.astype(dtype)).predict(FH), expected)
 
 
-@pytest.mark.parametrize("dtype", [str, object, complex])
-def test_what_is_no_real_number_is_refused(dtype):
-    with pytest.raises(TypeError):
-        make().fit(series().astype(dtype))
+@pytest.mark.parametrize(
+    "dtype", ["str", object, complex, "category", "datetime64[ns]"]
+)
+@pytest.mark.parametrize("form", ["series", "frame", "panel"])
+def test_rows_38_to_40_what_is_no_real_number_is_refused(dtype, form):
+    wrong = series().round().astype(dtype).rename("b")
+    y = {"series": wrong, "frame": pd.concat([series().rename("a"), wrong], axis=1)}
+    y["panel"] = pd.concat({"p": y["frame"], "q": y["frame"]})
+    message = rf"Column 'b' of y holds values of type {re.escape(str(wrong.dtype))}"
+    for act in (make().fit, make().fit(series()).update):
+        with pytest.raises(TypeError, match=message):
+            act(y[form])
+
+
+def test_columns_of_one_name_are_looked_at_one_by_one():
+    y = pd.concat([series(), series().astype(str)], axis=1, keys=["a", "a"])
+    with pytest.raises(TypeError, match="Column 'a' of y holds values of type str"):
+        make().fit(y)
+
+
+def test_row_49_frames_of_polars_are_forecast_as_such():
+    frame = polars.DataFrame({"a": values(), "b": 2 * values()})
+    forecast = make().fit(frame).predict(FH)
+    assert isinstance(forecast, polars.DataFrame)
+    expected = make().fit(pd.DataFrame({"a": values(), "b": 2 * values()})).predict(FH)
+    assert_array_equal(forecast.select("a", "b").to_numpy(), expected.to_numpy())
+    with pytest.raises(TypeError, match="must be in an sktime compatible format"):
+        make().fit(polars.Series(values()))
+
+
+@pytest.mark.parametrize(
+    "huge",
+    [
+        {"context_length": 10**9},
+        {"horizon": 10**9},
+        {"horizon": 10**9, "strategy": "direct"},
+    ],
+    ids=str,
+)
+def test_row_25_lengths_beyond_the_series_take_no_memory(huge):
+    forecaster = make(**huge).fit(series())
+    assert np.isfinite(snapshot(forecaster)).all()
+    n_weights = sum(weight.size for weight in forecaster.network_.weights.values())
+    assert n_weights < 10**4
+
+
+@pytest.mark.parametrize("form", [list, iter, tuple])
+def test_row_50_what_has_no_times_is_refused(form):
+    with pytest.raises(TypeError, match="must be in an sktime compatible format"):
+        make().fit(form(values().tolist()))
+
+
+def test_rows_63_and_64_what_was_not_fitted_or_is_misspelt():
+    for ask in (make().predict, make().predict_interval, make().predict_var):
+        with pytest.raises(NotFittedError):
+            ask(FH)
+    with pytest.raises(NotFittedError):
+        make().update(series())
+    with pytest.raises(ValueError, match=r"Invalid keys provided: \['hiden'\]"):
+        make().set_params(hiden=3)
+    with pytest.raises(TypeError, match="hiden"):
+        GRUForecaster(hiden=3)
 
 
 def panel_of(*keys):
@@ -1033,3 +1097,100 @@ def test_the_default_device_of_the_caller_makes_no_difference(loss):
         found, module = fit_and_ask()
     assert_frame_equal(found, expected)
     assert {part.device.type for part in module.state_dict().values()} == {"cpu"}
+
+
+# --- threads and processes: rows 69 to 72 --------------------------------------------
+
+
+def test_row_69_fits_in_threads_are_those_of_a_loop():
+    def fit(seed):
+        params = {"dropout": 0.2, "early_stopping": True, "random_state": seed}
+        return snapshot(make(**params).fit(series()))
+
+    seeds = [*range(4), *range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        assert_array_equal([*pool.map(fit, seeds)], [fit(seed) for seed in seeds])
+
+
+def test_row_70_forecasts_in_threads_are_those_of_a_loop():
+    forecaster = make().fit(series())
+    horizons = [[*range(1, n)] for n in range(2, 30)]
+    with ThreadPoolExecutor(4) as pool:
+        together = [*pool.map(forecaster.predict_interval, horizons)]
+    for fh, got in zip(horizons, together, strict=True):
+        assert_frame_equal(got, forecaster.predict_interval(fh), check_exact=True)
+
+
+@pytest.mark.parametrize("update_params", [False, True])
+def test_row_71_a_forecast_during_an_update_is_the_old_or_the_new_one(update_params):
+    forecaster = make(max_epochs=30).fit(series())
+    old = forecaster.predict(FH).to_numpy().tobytes()
+    more = [series(DAYS)[:n] for n in (N + 5, N + 12)]
+    twin, allowed = copy.deepcopy(forecaster), [old]
+    for y in more:
+        twin.update(y, update_params=update_params)
+        allowed.append(twin.predict(FH).to_numpy().tobytes())
+    assert len(set(allowed)) == 3
+    updates = threading.Thread(
+        target=lambda: [forecaster.update(y, update_params=update_params) for y in more]
+    )
+    seen = [old]
+    updates.start()
+    while updates.is_alive():
+        seen.append(forecaster.predict(FH).to_numpy().tobytes())
+    updates.join()
+    seen.append(forecaster.predict(FH).to_numpy().tobytes())
+    places = [allowed.index(each) for each in seen]
+    assert places == sorted(places)
+    assert places[-1] == 2
+
+
+FORK = """
+import multiprocessing, pickle
+import numpy as np, torch
+from sktime.datasets import load_airline
+from skrnn.forecasting import GRUForecaster
+
+torch.set_num_threads(2)
+y = load_airline()
+
+SETTINGS = [
+    {},
+    {"engine": "torch", "num_layers": 2, "early_stopping": False},
+    {"strategy": "direct", "loss": "quantile"},
+]
+
+def fit(params):
+    shared = {"hidden_size": 200, "max_epochs": 1, "random_state": 0, "n_estimators": 1}
+    return GRUForecaster(**shared, **params).fit(y, fh=[1, 2])
+
+def use(model):
+    asked = [model.predict_interval(), model.predict([-1, 0])]
+    asked.append(pickle.loads(pickle.dumps(model)).predict())
+    asked.append(model.update(y).predict())
+    return [answer.to_numpy() for answer in asked]
+
+def work(_):
+    return [*map(use, old), *(use(fit(each)) for each in SETTINGS)]
+
+if __name__ == "__main__":
+    old, expected = [*map(fit, SETTINGS)], [use(fit(each)) for each in SETTINGS]
+    a = torch.randn(1000, 1000)
+    (a @ a).exp().sum()  # starts the threads that a forked child does not have
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        results = pool.map(work, [0])[0]
+    for answers, truths in zip(results, expected + expected):
+        for answer, truth in zip(answers, truths):
+            np.testing.assert_array_equal(answer, truth)
+    print("done")
+"""
+
+
+@pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="no fork here"
+)
+def test_row_72_a_forked_process_fits_and_forecasts():
+    run = subprocess.run(
+        [sys.executable, "-c", FORK], capture_output=True, text=True, timeout=60
+    )
+    assert (run.stdout, run.returncode) == ("done\n", 0), run.stderr
