@@ -12,6 +12,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skrnn._callbacks import fresh_callbacks
+from skrnn._categories import check_step_codes
 from skrnn._fitting import Fitting
 from skrnn._missing import mask_step
 from skrnn._validation import check_step, draft_of
@@ -162,6 +163,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         marked = hasattr(fitted, "fill_values_")
         shape = (state.hidden.shape[2], fitted._n_step_features)
         x = check_step(x, shape, stepper.dtype, allow_nan=marked)
+        check_step_codes(x, fitted._n_categories())
         if marked:
             x, state = mask_step(x, state, fitted.fill_values_)
         outputs, state = stepper.read(x, state)

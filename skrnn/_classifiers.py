@@ -513,8 +513,8 @@ class RNNClassifier(BaseRecurrentClassifier):
         ``n_steps`` groups, all features of the first step first. None is one.
     missing : {"error", "mask"}, default="error"
         What to do with NaN in X: refuse it, or carry the last value forward (before the
-        first one: the mean of the training steps) and tell the network which values
-        were missing, by one more feature each.
+        first one: the mean of the training steps, -1 of categories) and tell the
+        network which values were missing, by one more feature each.
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network.
     device : str, default="auto"
@@ -571,7 +571,7 @@ class RNNClassifier(BaseRecurrentClassifier):
     input_scale_ : {"feature", "sequence"} or None
         How features are scaled.
     fill_values_ : ndarray of shape (n_features,)
-        Means over the steps of the distinct training sequences, with
+        Means over the steps of the distinct training sequences, -1 of categories, with
         ``missing="mask"``.
 
     See Also
@@ -703,8 +703,8 @@ class LSTMClassifier(BaseRecurrentClassifier):
         ``n_steps`` groups, all features of the first step first. None is one.
     missing : {"error", "mask"}, default="error"
         What to do with NaN in X: refuse it, or carry the last value forward (before the
-        first one: the mean of the training steps) and tell the network which values
-        were missing, by one more feature each.
+        first one: the mean of the training steps, -1 of categories) and tell the
+        network which values were missing, by one more feature each.
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network.
     device : str, default="auto"
@@ -761,7 +761,7 @@ class LSTMClassifier(BaseRecurrentClassifier):
     input_scale_ : {"feature", "sequence"} or None
         How features are scaled.
     fill_values_ : ndarray of shape (n_features,)
-        Means over the steps of the distinct training sequences, with
+        Means over the steps of the distinct training sequences, -1 of categories, with
         ``missing="mask"``.
 
     See Also
@@ -905,8 +905,8 @@ class GRUClassifier(BaseRecurrentClassifier):
         ``n_steps`` groups, all features of the first step first. None is one.
     missing : {"error", "mask"}, default="error"
         What to do with NaN in X: refuse it, or carry the last value forward (before the
-        first one: the mean of the training steps) and tell the network which values
-        were missing, by one more feature each.
+        first one: the mean of the training steps, -1 of categories) and tell the
+        network which values were missing, by one more feature each.
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network.
     device : str, default="auto"
@@ -963,7 +963,7 @@ class GRUClassifier(BaseRecurrentClassifier):
     input_scale_ : {"feature", "sequence"} or None
         How features are scaled.
     fill_values_ : ndarray of shape (n_features,)
-        Means over the steps of the distinct training sequences, with
+        Means over the steps of the distinct training sequences, -1 of categories, with
         ``missing="mask"``.
 
     See Also

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import is_regressor
 
 from skrnn._base import BaseRecurrent
+from skrnn._categories import check_step_codes
 
 __all__ = ["METHODS", "N_POINTS", "baseline_of", "explain", "names_of"]
 __all__ += ["network_of", "pick", "sequence_importance"]
@@ -156,7 +157,7 @@ def baseline_of(fitted: Any, sequences: Any, given: Any) -> NDArray[np.float64]:
     seen = fitted._preparation()(sequences).values
     if given is None:
         usual = np.asarray(seen.mean(axis=0, dtype=np.float64))
-        usual[np.flatnonzero(vars(fitted).get("n_categories_", []))] = -1  # unknown
+        usual[np.flatnonzero(fitted._n_categories())] = -1  # unknown
         return usual
     n_features = fitted._n_step_features
     try:
@@ -168,6 +169,7 @@ def baseline_of(fitted: Any, sequences: Any, given: Any) -> NDArray[np.float64]:
             f"baseline={given!r}, expected {n_features} finite number(s), one for each "
             "feature."
         )
+    check_step_codes(step[None], fitted._n_categories(), "baseline")
     marks = np.zeros(seen.shape[1] - n_features)  # nothing is missing there
     return np.concatenate([step, marks])
 

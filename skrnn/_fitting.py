@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from skrnn._callbacks import CallbackSupportMixin, FitTasks, tasks_of, with_callbacks
-from skrnn._categories import check_codes, learn_categories, tables_of
+from skrnn._categories import (
+    check_codes,
+    holds_vectors,
+    learn_categories,
+    tables_of,
+)
 from skrnn._params import CONSTRAINTS, check_details, spawn_seeds
 from skrnn._preparing import (
     Preparation,
@@ -44,6 +49,7 @@ class Fitting(CallbackSupportMixin, BaseEstimator, ABC):
 
     _cell: ClassVar[str]
     bidirectional: bool
+    categorical_features: Any
     checkpoint: Any
     device: str
     dtype: str
@@ -152,7 +158,8 @@ class Fitting(CallbackSupportMixin, BaseEstimator, ABC):
         sequences = check_sequences(self, X, reset=reset, dtype=dtype, **options)
         if reset:
             self.n_categories_ = learn_categories(self, sequences)
-        check_codes(sequences, self._n_categories())
+            self._categorical = self.categorical_features
+        check_codes(sequences, self._n_categories(), reset)
         return sequences
 
     def _n_categories(self) -> NDArray[np.int64]:
@@ -179,8 +186,12 @@ class Fitting(CallbackSupportMixin, BaseEstimator, ABC):
         y, weights = self._pair_steps(sequences, y, np.ones(len(sequences)))
         targets = self._encode_target(y, weights)
         check_target_length(sequences, targets, "y_val")
-        data = TrainingSet(self._select(sequences), targets, weights)
-        return self._weigh_classes(data)
+        data = self._weigh_classes(
+            TrainingSet(self._select(sequences), targets, weights)
+        )
+        if not data.weights.any():
+            raise ValueError("class_weight gives all of y_val the weight 0.")
+        return data
 
     def _read_training_set(
         self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: Any = None
@@ -220,6 +231,8 @@ class Fitting(CallbackSupportMixin, BaseEstimator, ABC):
         """Refuse to train on with other inputs, of which the network has learned."""
         now = {"missing": self.missing, "scale_inputs": self.scale_inputs}
         fitted = {"missing": "mask" if hasattr(self, "fill_values_") else "error"}
+        now["categorical_features"] = self.categorical_features
+        fitted["categorical_features"] = vars(self).get("_categorical", "auto")
         if self.scale_inputs != "auto":
             fitted["scale_inputs"] = self.input_scale_
         for name, value in fitted.items():
@@ -274,7 +287,7 @@ class Fitting(CallbackSupportMixin, BaseEstimator, ABC):
                 module = make_module(config, settings.seeds[0], memory)
                 if module.scaling is not None:
                     module.learn_scale(*feature_statistics(prepared, n_scaled))
-                if np.ndim(self.embedding) > 0 and module.embedding is not None:
+                if holds_vectors(self.embedding) and module.embedding is not None:
                     module.embedding.take(self.embedding)
             else:
                 module = copy_module(old.sequence_module, config)

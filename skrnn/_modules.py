@@ -458,9 +458,10 @@ def copy_module(module: SequenceModule, config: dict[str, Any]) -> SequenceModul
     old = {**module.config, "dtype": str(module.config["dtype"]).split(".")[1]}
     for name, value in config.items():
         if name != "engine" and value != old[name]:
+            known = "embedding" if name == "tables" else name
             raise ValueError(
-                f"The fitted network has {name}={old[name]!r}, now {name}="
-                f"{value!r}: to train it further, keep {name}; to begin anew, use "
+                f"The fitted network has {known}={old[name]!r}, now {known}="
+                f"{value!r}: to train it further, keep {known}; to begin anew, use "
                 "warm_start=False and fit."
             )
     copied = deepcopy(module)

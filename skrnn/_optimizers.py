@@ -111,7 +111,7 @@ def optimizer_params(
         params["optimizer__weight_decay"] = weight_decay
         if embeds:
             faster = {"weight_decay": OF_VECTORS * weight_decay}
-            params["optimizer__param_groups"] = [("embedding.*", faster)]
+            params["optimizer__param_groups"] = [("*embedding.tables.*", faster)]
     chosen = {"optimizer__fused", "optimizer__foreach"} & set(net_params or {})
     if "fused" in accepted and not chosen and device.type in ("cpu", "cuda"):
         params["optimizer__fused"] = True

@@ -346,8 +346,8 @@ class RNNRegressor(BaseRecurrentRegressor):
         ``n_steps`` groups, all features of the first step first. None is one.
     missing : {"error", "mask"}, default="error"
         What to do with NaN in X: refuse it, or carry the last value forward (before the
-        first one: the mean of the training steps) and tell the network which values
-        were missing, by one more feature each.
+        first one: the mean of the training steps, -1 of categories) and tell the
+        network which values were missing, by one more feature each.
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network.
     device : str, default="auto"
@@ -408,7 +408,7 @@ class RNNRegressor(BaseRecurrentRegressor):
     input_scale_ : {"feature", "sequence"} or None
         How features are scaled.
     fill_values_ : ndarray of shape (n_features,)
-        Means over the steps of the distinct training sequences, with
+        Means over the steps of the distinct training sequences, -1 of categories, with
         ``missing="mask"``.
 
     See Also
@@ -538,8 +538,8 @@ class LSTMRegressor(BaseRecurrentRegressor):
         ``n_steps`` groups, all features of the first step first. None is one.
     missing : {"error", "mask"}, default="error"
         What to do with NaN in X: refuse it, or carry the last value forward (before the
-        first one: the mean of the training steps) and tell the network which values
-        were missing, by one more feature each.
+        first one: the mean of the training steps, -1 of categories) and tell the
+        network which values were missing, by one more feature each.
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network.
     device : str, default="auto"
@@ -600,7 +600,7 @@ class LSTMRegressor(BaseRecurrentRegressor):
     input_scale_ : {"feature", "sequence"} or None
         How features are scaled.
     fill_values_ : ndarray of shape (n_features,)
-        Means over the steps of the distinct training sequences, with
+        Means over the steps of the distinct training sequences, -1 of categories, with
         ``missing="mask"``.
 
     See Also
@@ -742,8 +742,8 @@ class GRURegressor(BaseRecurrentRegressor):
         ``n_steps`` groups, all features of the first step first. None is one.
     missing : {"error", "mask"}, default="error"
         What to do with NaN in X: refuse it, or carry the last value forward (before the
-        first one: the mean of the training steps) and tell the network which values
-        were missing, by one more feature each.
+        first one: the mean of the training steps, -1 of categories) and tell the
+        network which values were missing, by one more feature each.
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network.
     device : str, default="auto"
@@ -804,7 +804,7 @@ class GRURegressor(BaseRecurrentRegressor):
     input_scale_ : {"feature", "sequence"} or None
         How features are scaled.
     fill_values_ : ndarray of shape (n_features,)
-        Means over the steps of the distinct training sequences, with
+        Means over the steps of the distinct training sequences, -1 of categories, with
         ``missing="mask"``.
 
     See Also

@@ -316,8 +316,8 @@ class RNNSequenceRegressor(BaseRecurrentSequenceRegressor):
         ``n_steps`` groups, all features of the first step first. None is one.
     missing : {"error", "mask"}, default="error"
         What to do with NaN in X: refuse it, or carry the last value forward (before the
-        first one: the mean of the training steps) and tell the network which values
-        were missing, by one more feature each.
+        first one: the mean of the training steps, -1 of categories) and tell the
+        network which values were missing, by one more feature each.
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network.
     device : str, default="auto"
@@ -378,7 +378,7 @@ class RNNSequenceRegressor(BaseRecurrentSequenceRegressor):
     input_scale_ : {"feature", "sequence"} or None
         How features are scaled.
     fill_values_ : ndarray of shape (n_features,)
-        Means over the steps of the distinct training sequences, with
+        Means over the steps of the distinct training sequences, -1 of categories, with
         ``missing="mask"``.
 
     See Also
@@ -501,8 +501,8 @@ class LSTMSequenceRegressor(BaseRecurrentSequenceRegressor):
         ``n_steps`` groups, all features of the first step first. None is one.
     missing : {"error", "mask"}, default="error"
         What to do with NaN in X: refuse it, or carry the last value forward (before the
-        first one: the mean of the training steps) and tell the network which values
-        were missing, by one more feature each.
+        first one: the mean of the training steps, -1 of categories) and tell the
+        network which values were missing, by one more feature each.
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network.
     device : str, default="auto"
@@ -563,7 +563,7 @@ class LSTMSequenceRegressor(BaseRecurrentSequenceRegressor):
     input_scale_ : {"feature", "sequence"} or None
         How features are scaled.
     fill_values_ : ndarray of shape (n_features,)
-        Means over the steps of the distinct training sequences, with
+        Means over the steps of the distinct training sequences, -1 of categories, with
         ``missing="mask"``.
 
     See Also
@@ -697,8 +697,8 @@ class GRUSequenceRegressor(BaseRecurrentSequenceRegressor):
         ``n_steps`` groups, all features of the first step first. None is one.
     missing : {"error", "mask"}, default="error"
         What to do with NaN in X: refuse it, or carry the last value forward (before the
-        first one: the mean of the training steps) and tell the network which values
-        were missing, by one more feature each.
+        first one: the mean of the training steps, -1 of categories) and tell the
+        network which values were missing, by one more feature each.
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network.
     device : str, default="auto"
@@ -759,7 +759,7 @@ class GRUSequenceRegressor(BaseRecurrentSequenceRegressor):
     input_scale_ : {"feature", "sequence"} or None
         How features are scaled.
     fill_values_ : ndarray of shape (n_features,)
-        Means over the steps of the distinct training sequences, with
+        Means over the steps of the distinct training sequences, -1 of categories, with
         ``missing="mask"``.
 
     See Also

@@ -9,7 +9,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Sequences", "is_mapped", "offsets_of"]
+__all__ = ["Sequences", "is_mapped", "offsets_of", "place_of"]
 
 
 class Sequences:
@@ -133,12 +133,14 @@ class Sequences:
             if not all(isinstance(name, str) for name in feature_names):
                 feature_names = None
         if n_categories is not None:
-            n_categories = tuple(int(n) for n in n_categories)
-            if len(n_categories) != values.shape[1] or min(n_categories) < 0:
+            counts = np.asarray(n_categories)
+            whole = counts.dtype.kind in "iu" and counts.shape == values.shape[1:]
+            if not whole or (counts < 0).any():
                 raise ValueError(
-                    f"n_categories={n_categories}, expected a number from 0 on for "
-                    f"each of {values.shape[1]} features."
+                    f"n_categories={n_categories!r}, expected a whole number from 0 on "
+                    f"for each of {values.shape[1]} features."
                 )
+            n_categories = tuple(counts.tolist())
         self.values = values
         self.offsets = offsets.astype(np.int64, copy=False)
         self.feature_names = feature_names
@@ -406,6 +408,12 @@ def offsets_of(lengths: ArrayLike) -> NDArray[np.int64]:
     offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return offsets
+
+
+def place_of(offsets: NDArray[np.int64], row: int) -> tuple[int, int]:
+    """Find the sequence and the step at which a row of all steps is."""
+    index = int(np.searchsorted(offsets, row, side="right")) - 1
+    return index, int(row - offsets[index])
 
 
 def common_length(lengths: NDArray[np.int64]) -> int | None:

@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from skrnn._frames import is_frame, missing_cells
 from skrnn._inputs import as_list, refuse_times
 from skrnn._labels import read_labels
-from skrnn._sequences import offsets_of
+from skrnn._sequences import offsets_of, place_of
 from skrnn._training_set import check_sample_weight
 
 __all__ = ["labels_of_steps", "numbers_of_steps", "parts_of", "weights_of_steps"]
@@ -99,15 +99,15 @@ def refuse_missing(flat: list[Any], parts: list[Any], name: str) -> None:
         raise ValueError(
             f"{name} has {int(missing.sum())} missing label(s), the first is "
             f"{flat[first]!r} in {place(parts, first, name)}: every step needs a "
-            "label. Give it any, and a sample_weight of 0."
+            "label. Give it one that occurs, and a sample_weight of 0."
         )
 
 
 def place(parts: list[Any], step: int, name: str) -> str:
     """Say where a step of all steps is, as an expression."""
     offsets = offsets_of([len(part) for part in parts])
-    index = int(np.searchsorted(offsets, step, side="right")) - 1
-    return f"{name}[{index}][{step - offsets[index]}]"
+    index, step = place_of(offsets, step)
+    return f"{name}[{index}][{step}]"
 
 
 def numbers_of_steps(parts: list[Any], name: str = "y") -> NDArray[np.float64]:

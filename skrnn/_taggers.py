@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import StrOptions
 from skrnn._classifiers import check_same_classes, class_factors
 from skrnn._labels import read_labels
 from skrnn._per_step import CONSTRAINTS_PER_STEP, BaseRecurrentPerStep
+from skrnn._sequences import place_of
 from skrnn._step_reading import labels_of_steps
 from skrnn._step_targets import StepTargets, split_steps
 from skrnn._training_set import TrainingSet
@@ -246,7 +247,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
     def _read_target(
         self, y: Any, weights: NDArray[np.float64], classes: Any
     ) -> StepTargets:
-        used = y.values[np.repeat(weights > 0, y.lengths)]
+        used = y.values[y.weights(weights) > 0]
         known = used if classes is None else read_labels(classes, "classes")
         self.classes_ = np.unique(known)
         if len(self.classes_) < 2:
@@ -260,14 +261,13 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         labels, n_classes = y.values, len(self.classes_)
         codes = np.searchsorted(self.classes_, labels).clip(max=n_classes - 1)
         unknown = self.classes_[codes] != labels
-        unknown &= np.repeat(weights > 0, y.lengths)  # others are dropped anyway
+        unknown &= y.weights(weights) > 0  # nothing is learned from others
         if unknown.any():
             first = int(unknown.argmax())
-            index = int(np.searchsorted(y.offsets, first, side="right")) - 1
+            index, step = place_of(y.offsets, first)
             raise ValueError(
                 f"y contains the unknown class {labels[first].tolist()!r} in "
-                f"y[{index}][{first - y.offsets[index]}]; known are "
-                f"{self.classes_.tolist()}."
+                f"y[{index}][{step}]; known are {self.classes_.tolist()}."
             )
         targets: StepTargets = y.with_values(codes.astype(np.int64))
         return targets
@@ -394,8 +394,8 @@ class RNNTagger(BaseRecurrentTagger):
         ``n_steps`` groups, all features of the first step first. None is one.
     missing : {"error", "mask"}, default="error"
         What to do with NaN in X: refuse it, or carry the last value forward (before the
-        first one: the mean of the training steps) and tell the network which values
-        were missing, by one more feature each.
+        first one: the mean of the training steps, -1 of categories) and tell the
+        network which values were missing, by one more feature each.
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network.
     device : str, default="auto"
@@ -452,7 +452,7 @@ class RNNTagger(BaseRecurrentTagger):
     input_scale_ : {"feature", "sequence"} or None
         How features are scaled.
     fill_values_ : ndarray of shape (n_features,)
-        Means over the steps of the distinct training sequences, with
+        Means over the steps of the distinct training sequences, -1 of categories, with
         ``missing="mask"``.
 
     See Also
@@ -592,8 +592,8 @@ class LSTMTagger(BaseRecurrentTagger):
         ``n_steps`` groups, all features of the first step first. None is one.
     missing : {"error", "mask"}, default="error"
         What to do with NaN in X: refuse it, or carry the last value forward (before the
-        first one: the mean of the training steps) and tell the network which values
-        were missing, by one more feature each.
+        first one: the mean of the training steps, -1 of categories) and tell the
+        network which values were missing, by one more feature each.
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network.
     device : str, default="auto"
@@ -650,7 +650,7 @@ class LSTMTagger(BaseRecurrentTagger):
     input_scale_ : {"feature", "sequence"} or None
         How features are scaled.
     fill_values_ : ndarray of shape (n_features,)
-        Means over the steps of the distinct training sequences, with
+        Means over the steps of the distinct training sequences, -1 of categories, with
         ``missing="mask"``.
 
     See Also
@@ -801,8 +801,8 @@ class GRUTagger(BaseRecurrentTagger):
         ``n_steps`` groups, all features of the first step first. None is one.
     missing : {"error", "mask"}, default="error"
         What to do with NaN in X: refuse it, or carry the last value forward (before the
-        first one: the mean of the training steps) and tell the network which values
-        were missing, by one more feature each.
+        first one: the mean of the training steps, -1 of categories) and tell the
+        network which values were missing, by one more feature each.
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network.
     device : str, default="auto"
@@ -859,7 +859,7 @@ class GRUTagger(BaseRecurrentTagger):
     input_scale_ : {"feature", "sequence"} or None
         How features are scaled.
     fill_values_ : ndarray of shape (n_features,)
-        Means over the steps of the distinct training sequences, with
+        Means over the steps of the distinct training sequences, -1 of categories, with
         ``missing="mask"``.
 
     See Also

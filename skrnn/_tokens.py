@@ -26,7 +26,12 @@ UNKNOWN, UNKNOWN_TOKEN = -1, "<unknown>"
 FORMS = "a list of texts, or of lists of tokens"
 
 
-class TokenEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
+class TokenEncoder(  # transform gives Sequences, which nothing can wrap
+    CallbackSupportMixin,
+    TransformerMixin,
+    BaseEstimator,
+    auto_wrap_output_keys=None,  # type: ignore[call-arg]  # scikit-learn is untyped
+):
     r"""Turn texts, or lists of tokens, into sequences of categories.
 
     Each token becomes the number of its place in a vocabulary, the most frequent one
@@ -41,14 +46,15 @@ class TokenEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         Whether texts are brought to lower case.
     token_pattern : str, default=r"\w+|[^\w\s]"
         Regular expression of a word: by default letters, digits and underscores in a
-        row, or one sign of punctuation.
+        row, or one other sign. Python counts combining marks, as of Hindi, as signs:
+        for such texts pass lists of tokens.
     min_count : int, default=1
         Tokens that come up less often in the training texts are unknown. With 2,
         training texts hold unknown tokens, from which networks learn what to make of
         them; ``word_dropout`` does so, too.
     max_tokens : int or None, default=None
         Largest size of the vocabulary, which the most frequent tokens make up.
-    vocabulary : list of str or None, default=None
+    vocabulary : list or array of str or None, default=None
         The tokens, in the order of their numbers; None learns them.
     n_buckets : int or None, default=None
         If set, there is no vocabulary: a hash of the token, modulo this number, is its
@@ -85,7 +91,7 @@ class TokenEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         "token_pattern": [str],
         "min_count": [Interval(Integral, 1, None, closed="left")],
         "max_tokens": [Interval(Integral, 1, None, closed="left"), None],
-        "vocabulary": ["array-like", None],
+        "vocabulary": [Iterable, None],
         "n_buckets": [Interval(Integral, 1, None, closed="left"), None],
     }
 
@@ -138,6 +144,11 @@ class TokenEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     @with_callbacks  # type: ignore[untyped-decorator]
     def _fit(self, X: Any, y: Any) -> None:
         self._validate_params()
+        if self.vocabulary is not None and (self.max_tokens or self.n_buckets):
+            raise ValueError(
+                "A given vocabulary is taken as it is: leave max_tokens and n_buckets "
+                "at None."
+            )
         tasks = tasks_of(self, X, y)
         lists = self._tokens_of(X)
         self.__dict__.pop("tokens_", None)
@@ -152,14 +163,10 @@ class TokenEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     def _learn(self, lists: list[list[str]]) -> NDArray[np.object_]:
         """Order the tokens by how often they come, then by the alphabet."""
         if self.vocabulary is not None:
-            tokens = [str(token) for token in self.vocabulary]
-            twice = [token for token, n in Counter(tokens).items() if n > 1]
-            if twice:
-                raise ValueError(f"vocabulary holds {twice[0]!r} more than once.")
-        else:
-            counts = Counter(chain.from_iterable(lists))
-            often = [(-n, token) for token, n in counts.items() if n >= self.min_count]
-            tokens = [token for _, token in sorted(often)[: self.max_tokens]]
+            return check_vocabulary(self.vocabulary)
+        counts = Counter(chain.from_iterable(lists))
+        often = [(-n, token) for token, n in counts.items() if n >= self.min_count]
+        tokens = [token for _, token in sorted(often)[: self.max_tokens]]
         if not tokens:
             raise ValueError(
                 f"No token comes up {self.min_count} times (min_count), so that the "
@@ -192,7 +199,7 @@ class TokenEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         lists = self._tokens_of(X)
         everything = chain.from_iterable(lists)
-        if self.n_buckets is None:
+        if hasattr(self, "tokens_"):
             places = {token: place for place, token in enumerate(self.tokens_)}
             codes = [places.get(token, UNKNOWN) for token in everything]
         else:
@@ -233,6 +240,10 @@ class TokenEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     def vectors(self, table: Mapping[str, Any]) -> NDArray[np.float64]:
         """Look up vectors that were trained elsewhere, for ``embedding=``.
 
+        They stand in the order of ``tokens_``, which another fit may change: in a
+        pipeline or a search, put ``TokenEncoder(vocabulary=encoder.tokens_)`` before
+        the network.
+
         Parameters
         ----------
         table : mapping from str to array of shape (size,)
@@ -260,7 +271,13 @@ class TokenEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
                 f"None of the {self.n_tokens_} tokens is in table, for example not "
                 f"{self.tokens_[0]!r}: does table have the same lower or upper case?"
             )
-        vectors = np.zeros((self.n_tokens_, len(next(iter(known.values())))))
+        shapes = {np.shape(vector) for vector in known.values()}
+        if len(shapes) > 1 or len(next(iter(shapes))) != 1:
+            raise ValueError(
+                f"table holds vectors of the shapes {sorted(shapes)}, expected one "
+                "shape (size,) for all."
+            )
+        vectors = np.zeros((self.n_tokens_, *shapes.pop()))
         vectors[list(known)] = np.array(list(known.values()))
         return vectors
 
@@ -280,9 +297,9 @@ class TokenEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         return np.array(["token"], dtype=object)
 
     def _refuse_buckets(self, method: str) -> None:
-        if self.n_buckets is not None:
+        if not hasattr(self, "tokens_"):
             raise ValueError(
-                f"{method} needs a vocabulary, but n_buckets={self.n_buckets} keeps "
+                f"{method} needs a vocabulary, but n_buckets={self.n_tokens_} keeps "
                 "none: use n_buckets=None."
             )
 
@@ -300,7 +317,7 @@ class TokenEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
             raise ValueError(
                 f"Found array with 0 sample(s): X is empty, expected {FORMS}."
             )
-        pattern = re.compile(self.token_pattern)
+        pattern = compiled(self.token_pattern)
         return [self._cut(each, place, pattern) for place, each in enumerate(X)]
 
     def _cut(self, each: Any, place: int, pattern: re.Pattern[str]) -> list[str]:
@@ -332,3 +349,36 @@ class TokenEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         tags.input_tags.two_d_array = False
         tags.input_tags.string = True
         return tags
+
+
+def compiled(pattern: str) -> re.Pattern[str]:
+    """Compile the pattern of a token."""
+    try:
+        found = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(
+            f"token_pattern={pattern!r} is no regular expression ({error})."
+        ) from error
+    if found.groups > 1 or found.fullmatch("") is not None:
+        raise ValueError(
+            f"token_pattern={pattern!r} must match one sign at least and hold no more "
+            "than one group: write (?:...) for others."
+        )
+    return found
+
+
+def check_vocabulary(vocabulary: Any) -> NDArray[np.object_]:
+    """Refuse tokens without an order, twice, or of another type."""
+    if isinstance(vocabulary, Mapping | set | frozenset | str):
+        raise TypeError(
+            f"vocabulary is a {type(vocabulary).__name__}, expected a list of tokens "
+            "in the order of their numbers."
+        )
+    tokens = list(vocabulary)
+    other = next((token for token in tokens if not isinstance(token, str)), None)
+    if other is not None or not tokens:
+        raise ValueError(f"vocabulary={tokens!r}, expected one string for each token.")
+    twice = [token for token, n in Counter(tokens).items() if n > 1]
+    if twice:
+        raise ValueError(f"vocabulary holds {twice[0]!r} more than once.")
+    return np.array(tokens, dtype=object)

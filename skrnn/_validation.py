@@ -23,7 +23,7 @@ from skrnn._inputs import (
     refuse_unclear_frames,
     table_to_sequences,
 )
-from skrnn._sequences import Sequences, is_mapped
+from skrnn._sequences import Sequences, is_mapped, place_of
 
 __all__ = ["check_sequences", "check_step", "check_target_length", "draft_of"]
 __all__ += ["refuse_unclear"]
@@ -226,12 +226,12 @@ def _blocks(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
 def _first_place(sequences: Sequences, found: NDArray[np.bool_]) -> str:
     """Where the first found value is, and how many there are."""
     row, feature = np.argwhere(found)[0]
-    index = int(np.searchsorted(sequences.offsets, row, side="right")) - 1
+    index, step = place_of(sequences.offsets, row)
     count = int(found.sum())
     return (
         f"{count} value{'s' if count > 1 else ''}, the first is "
-        f"{sequences.values[row, feature]} in sequence {index}, step "
-        f"{row - sequences.offsets[index]}, feature {feature}"
+        f"{sequences.values[row, feature]} in sequence {index}, step {step}, "
+        f"feature {feature}"
     )
 
 

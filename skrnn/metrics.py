@@ -67,7 +67,10 @@ def flatten_steps(y: Any) -> NDArray[Any]:
     [[1, 1], [0, 1]]
     """
     parts = parts_of(y, None)
-    if all(getattr(part, "dtype", np.dtype(object)).kind == "f" for part in parts):
+    if not parts:
+        raise ValueError("y is empty: there is no step.")
+    kinds = {np.asarray(part).dtype.kind for part in parts}
+    if "f" in kinds and kinds <= set("fiu"):
         return numbers_of_steps(parts)
     return labels_of_steps(parts)
 
@@ -150,6 +153,10 @@ def step_f1_score(
     0.733
     """
     true, predicted, weights = flat_labels(y_true, y_pred, sample_weight)
+    if average not in ("macro", "micro", "weighted"):
+        raise ValueError(
+            f"average={average!r}, expected 'macro', 'micro' or 'weighted'."
+        )
     options = {"average": average, "sample_weight": weights, "zero_division": 0.0}
     return float(f1_score(true, predicted, **options))
 

@@ -1,6 +1,7 @@
 """Features that are categories, and the vectors that stand for them."""
 
 import pickle
+from fnmatch import fnmatch
 
 import numpy as np
 import onnxruntime
@@ -204,9 +205,7 @@ def test_a_container_keeps_its_categories(data):
         assert each.with_values(each.values + 1).n_categories == each.n_categories
     assert X.with_values(X.values[:, :2]).n_categories is None
     for wrong in ([1, 2], [0, -1, 0]):
-        with pytest.raises(
-            ValueError, match="expected a number from 0 on for each of 3"
-        ):
+        with pytest.raises(ValueError, match="expected a whole number from 0 on for"):
             Sequences(X.values, X.offsets, None, wrong)
 
 
@@ -290,3 +289,97 @@ def test_vectors_decay_faster_than_other_weights(data):
     model = GRUClassifier(**SMALL, net_params=own).fit(X, y)
     decays = [group["weight_decay"] for group in model.net_.optimizer_.param_groups]
     assert sorted(decays) == [0.0, 0.01]
+
+
+def plain(data):
+    """The same steps in lists, without names and numbers of categories."""
+    X, y = data
+    return [np.array(each) for each in X], y
+
+
+def test_a_missing_code_hides_no_other(data):
+    X, y = plain(data)
+    X[0][0, 1] = np.nan
+    model = GRUClassifier(**SMALL, categorical_features=[1], missing="mask").fit(X, y)
+    assert model.n_categories_.tolist() == [0, N_CODES, 0]
+
+
+def test_more_categories_may_be_known_than_came(data):
+    X, y = data
+    wide = Sequences(X.values, X.offsets, None, [0, 20, 0])
+    model = GRUClassifier(**SMALL, categorical_features=[1]).fit(wide, y)
+    assert model.n_categories_[1] == 20
+    vectors = np.ones((30, 2))
+    model = GRUClassifier(**SMALL, categorical_features=[1], embedding=vectors)
+    assert model.fit(plain(data)[0], y).n_categories_[1] == 30
+
+
+def test_what_another_encoder_made_is_refused(data):
+    X, y = data
+    model = GRUClassifier(**SMALL, warm_start=True).fit(X, y)
+    other = Sequences(X.values, X.offsets, X.feature_names, [0, 99, 0])
+    for call in (model.predict, lambda X: model.fit(X, y)):
+        with pytest.raises(
+            ValueError, match="has 99 categories, and the network has le"
+        ):
+            call(other)
+
+
+@pytest.mark.parametrize(
+    ("now", "message"),
+    [
+        ({"embedding": 7}, "keep embedding"),
+        ({"categorical_features": [0, 1]}, "keep categorical_features"),
+    ],
+)
+def test_a_network_is_trained_further_with_its_own_categories(data, now, message):
+    X, y = data
+    model = GRUClassifier(**SMALL, warm_start=True).fit(X, y).set_params(**now)
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, y)
+
+
+def test_steps_and_baselines_hold_whole_codes(data):
+    X, y = plain(data)
+    params = {**SMALL, "categorical_features": [1], "bidirectional": False}
+    model = GRUClassifier(**params).fit(X, y)
+    with pytest.raises(ValueError, match=r"Feature 1 of x holds 1\.5, but it is a cat"):
+        model.step([[0.0, 1.5, 0.0]], model.initial_state())
+    with pytest.raises(ValueError, match=r"Feature 1 of baseline holds 0\.5"):
+        sequence_importance(model, X[:2], baseline=[0.0, 0.5, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("X", "params", "message"),
+    [
+        (
+            [[[1e30]], [[0.0]]],
+            {"categorical_features": [0]},
+            "more than 16777216: give",
+        ),
+        ([[[1.0]], [[0.0]]], {"categorical_features": [True]}, "holds True, expected"),
+        (
+            [[[1.0]], [[0.0]]],
+            {"categorical_features": [0], "embedding": [[1, 2], [1]]},
+            "embedding cannot be read as vectors",
+        ),
+    ],
+)
+def test_odd_codes_and_vectors_are_explained(X, params, message):
+    with pytest.raises(ValueError, match=message):
+        GRUClassifier(**SMALL, **params).fit(X, [0, 1])
+
+
+def test_vectors_decay_faster_in_a_compiled_network_too(data):
+    X, y = data
+    model = GRUClassifier(**SMALL).fit(X, y)
+    names = [name for name, _ in model.module_.named_parameters()]
+    (table,) = [name for name in names if "tables" in name]
+    _, groups = next(
+        item
+        for item in vars(model.net_).items()
+        if item[0] == "optimizer__param_groups"
+    )
+    ((pattern, _),) = groups
+    for name in (table, f"_orig_mod.{table}"):
+        assert fnmatch(name, pattern)

@@ -137,3 +137,15 @@ def test_scorers_can_be_sent_to_other_processes(name):
 def test_numbers_are_flattened_as_they_are():
     flat = flatten_steps([np.array([0.5, 1.5]), np.array([2.0])])
     np.testing.assert_array_equal(flat, [0.5, 1.5, 2.0])
+
+
+def test_lists_of_numbers_are_flattened_like_arrays():
+    assert flatten_steps([[1.5, 2.5], [3]]).tolist() == [1.5, 2.5, 3.0]
+    with pytest.raises(ValueError, match="y is empty"):
+        flatten_steps([])
+
+
+@pytest.mark.parametrize("average", ["binary", None])
+def test_an_average_is_one_of_three(average):
+    with pytest.raises(ValueError, match="expected 'macro', 'micro' or 'weighted'"):
+        step_f1_score([["a"]], [["a"]], average=average)

@@ -540,3 +540,21 @@ def test_containers_of_sequences_are_read(events):
     X, y = events
     model = GRUTagger(**SMALL).fit(Sequences.from_arrays(X), y)
     assert_equal_steps(model.predict(X), GRUTagger(**SMALL).fit(X, y).predict(X))
+
+
+def test_a_placeholder_of_weight_zero_is_no_class():
+    X = [np.random.default_rng(place).normal(size=(3, 1)) for place in range(12)]
+    weights = [[0, 1, 1]] * 12
+    for head in ("softmax", "crf"):
+        tagger = GRUTagger(head=head, hidden_size=4, max_epochs=2, random_state=0)
+        tagger.fit(X, [["?", "b", "c"]] * 12, sample_weight=weights)
+        assert tagger.classes_.tolist() == ["b", "c"]
+    with pytest.raises(ValueError, match="contains only one class: 'b'"):
+        tagger.fit(X, [["?", "b", "b"]] * 12, sample_weight=weights)
+
+
+def test_a_validation_part_without_weight_is_refused():
+    X = [np.ones((3, 1)) * place for place in range(12)]
+    tagger = GRUTagger(hidden_size=4, class_weight={"b": 0, "c": 1}, max_epochs=2)
+    with pytest.raises(ValueError, match="class_weight gives all of y_val the weight"):
+        tagger.fit(X, [["b", "b", "c"]] * 12, X_val=X[:2], y_val=[["b"] * 3] * 2)

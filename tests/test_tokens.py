@@ -4,15 +4,21 @@ import pickle
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from sklearn import config_context
+from sklearn.base import clone
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 from sklearn.utils import murmurhash3_32
 
 import skrnn
-from skrnn import TokenEncoder
+from skrnn import GRUClassifier, GRUTagger, Sequences, TokenEncoder
+from skrnn.metrics import entity_f1_scorer
 
 TEXTS = ["The cat sat.", "the dog", "A cat, a dog: the end!"]
 
@@ -110,6 +116,12 @@ def test_what_holds_no_texts_is_refused(X, error, message):
         ({"min_count": 9}, "No token comes up 9 times"),
         ({"level": "letter"}, "'level' parameter"),
         ({"vocabulary": ["a", "b", "a"]}, "vocabulary holds 'a' more than once"),
+        ({"vocabulary": ["a", 1]}, "expected one string for each token"),
+        ({"vocabulary": []}, "expected one string for each token"),
+        ({"vocabulary": ["a"], "n_buckets": 3}, "vocabulary is taken as it is"),
+        ({"token_pattern": "("}, "is no regular expression"),
+        ({"token_pattern": r"(\w)(\w)"}, "no more than one group"),
+        ({"token_pattern": r"\w*"}, "must match one sign at least"),
     ],
 )
 def test_wrong_parameters_are_refused(params, message):
@@ -135,3 +147,76 @@ def test_an_encoder_is_saved(tmp_path):
         pickle.loads(pickle.dumps(encoder)),
     ):
         assert words(loaded.transform(TEXTS)) == words(encoder.transform(TEXTS))
+
+
+@pytest.mark.parametrize("vocabulary", [{"b": 1, "a": 0}, {"a", "b"}])
+def test_a_vocabulary_has_an_order(vocabulary):
+    with pytest.raises(TypeError, match="expected a list of tokens in the order"):
+        TokenEncoder(vocabulary=vocabulary).fit(TEXTS)
+
+
+def test_parameters_that_change_after_a_fit_change_nothing():
+    encoder = TokenEncoder().fit(TEXTS)
+    before = words(encoder.transform(TEXTS))
+    assert words(encoder.set_params(n_buckets=3).transform(TEXTS)) == before
+    hashed = TokenEncoder(n_buckets=5).fit(TEXTS)
+    before = words(hashed.transform(TEXTS))
+    assert words(hashed.set_params(n_buckets=None).transform(TEXTS)) == before
+
+
+@pytest.mark.parametrize(
+    "table", [{"the": [1.0, 2.0], "cat": [1.0]}, {"the": 1.0}, {"the": [[1.0]]}]
+)
+def test_vectors_have_one_size(table):
+    with pytest.raises(ValueError, match="table holds vectors of the shapes"):
+        TokenEncoder().fit(TEXTS).vectors(table)
+
+
+# --- in scikit-learn's tools ---------------------------------------------------------
+
+SMALL = {"hidden_size": 4, "max_epochs": 3, "random_state": 0}
+MANY = ["a good day", "so bad", "what a bad one", "good, good"] * 6
+MOODS = ["+", "-", "-", "+"] * 6
+
+
+def test_a_pipeline_is_searched_and_cloned():
+    model = make_pipeline(TokenEncoder(), GRUClassifier(**SMALL))
+    grid = {"tokenencoder__min_count": [1, 2], "gruclassifier__hidden_size": [3, 4]}
+    search = GridSearchCV(model, grid, cv=2, error_score="raise").fit(MANY, MOODS)
+    assert search.predict(pd.Series(["good day", "bad"])).shape == (2,)
+    again = clone(search.best_estimator_).fit(MANY, MOODS)
+    assert_array_equal(again.predict_proba(MANY), search.predict_proba(MANY))
+
+
+def test_output_is_never_a_frame():
+    with config_context(transform_output="pandas"):
+        model = make_pipeline(TokenEncoder(), GRUClassifier(**SMALL))
+        sequences = model.fit(MANY, MOODS)[0].transform(MANY)
+    assert isinstance(sequences, Sequences)
+
+
+def test_given_vectors_stay_with_their_words():
+    encoder = TokenEncoder().fit(MANY)
+    table = {token: [place + 1.0] for place, token in enumerate(encoder.tokens_)}
+    same = TokenEncoder(vocabulary=encoder.tokens_)
+    params = {**SMALL, "lr": 1e-9, "weight_decay": 0.0}
+    network = GRUClassifier(**params, embedding=encoder.vectors(table))
+    model = make_pipeline(same, network).fit(MANY[1:4], MOODS[1:4])
+    rows = model[-1].module_.embedding.tables[0].detach().numpy()
+    for token in ("good", "bad", "day"):
+        (code,) = model[0].transform([[token]])[0].ravel()
+        np.testing.assert_allclose(rows[code + 1], table[token], atol=1e-6)
+
+
+@pytest.mark.parametrize("head", ["softmax", "crf"])
+def test_a_tagger_of_words_is_searched_by_its_entities(head, tmp_path):
+    tags = [["O" if w != "good" else "B-x" for w in text.split()] for text in MANY]
+    lists = [text.split() for text in MANY]
+    model = make_pipeline(TokenEncoder(), GRUTagger(head=head, **SMALL))
+    grid = {"grutagger__hidden_size": [3, 4]}
+    search = GridSearchCV(model, grid, cv=2, scoring=entity_f1_scorer)
+    found = search.fit(lists, tags).best_estimator_
+    skrnn.save(found, tmp_path / "tagger.skrnn")
+    loaded = skrnn.load(tmp_path / "tagger.skrnn")
+    for one, other in zip(found.predict(lists), loaded.predict(lists), strict=True):
+        assert_array_equal(one, other)

@@ -161,8 +161,8 @@ class RNNRegressor(BaseRecurrentPanelRegressor):
         Number of epochs without a lower ``valid_loss`` before ``early_stopping`` acts.
     missing : {"error", "mask"}, default="mask"
         What to do with NaN in X: refuse it, or carry the last value forward (before the
-        first one: the mean of the training steps) and tell the network which values
-        were missing, by one more feature each.
+        first one: the mean of the training steps, -1 of categories) and tell the
+        network which values were missing, by one more feature each.
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network.
     device : str, default="auto"
@@ -329,8 +329,8 @@ class LSTMRegressor(BaseRecurrentPanelRegressor):
         Number of epochs without a lower ``valid_loss`` before ``early_stopping`` acts.
     missing : {"error", "mask"}, default="mask"
         What to do with NaN in X: refuse it, or carry the last value forward (before the
-        first one: the mean of the training steps) and tell the network which values
-        were missing, by one more feature each.
+        first one: the mean of the training steps, -1 of categories) and tell the
+        network which values were missing, by one more feature each.
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network.
     device : str, default="auto"
@@ -498,8 +498,8 @@ class GRURegressor(BaseRecurrentPanelRegressor):
         Number of epochs without a lower ``valid_loss`` before ``early_stopping`` acts.
     missing : {"error", "mask"}, default="mask"
         What to do with NaN in X: refuse it, or carry the last value forward (before the
-        first one: the mean of the training steps) and tell the network which values
-        were missing, by one more feature each.
+        first one: the mean of the training steps, -1 of categories) and tell the
+        network which values were missing, by one more feature each.
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network.
     device : str, default="auto"
