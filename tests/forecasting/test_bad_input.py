@@ -782,10 +782,10 @@ def test_rows_63_and_64_what_was_not_fitted_or_is_misspelt():
             ask(FH)
     with pytest.raises(NotFittedError):
         make().update(series())
-    with pytest.raises(ValueError, match=r"Invalid keys provided: \['hiden'\]"):
-        make().set_params(hiden=3)
-    with pytest.raises(TypeError, match="hiden"):
-        GRUForecaster(hiden=3)
+    with pytest.raises(ValueError, match=r"Invalid keys provided: \['hidden_sise'\]"):
+        make().set_params(hidden_sise=3)
+    with pytest.raises(TypeError, match="hidden_sise"):
+        GRUForecaster(hidden_sise=3)
 
 
 def panel_of(*keys):
