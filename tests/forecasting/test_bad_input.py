@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import polars
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
@@ -745,6 +744,8 @@ def test_columns_of_one_name_are_looked_at_one_by_one():
 
 
 def test_row_49_frames_of_polars_are_forecast_as_such():
+    import polars
+
     frame = polars.DataFrame({"a": values(), "b": 2 * values()})
     forecast = make().fit(frame).predict(FH)
     assert isinstance(forecast, polars.DataFrame)
