@@ -40,7 +40,6 @@ from typing import Any
 import joblib
 import numpy as np
 import pandas as pd
-import polars
 import pytest
 import scipy.sparse
 import torch
@@ -1097,6 +1096,8 @@ def test_row_47_nullable_numbers_of_pandas(cls: Any, dtype: str) -> None:
 
 @both_tasks
 def test_row_49_frames_of_polars(cls: Any) -> None:
+    import polars
+
     plain, y = pd.DataFrame(X[:, :, 0], columns=list("abcde")), make_y(cls)
     frame = polars.DataFrame({name: plain[name].to_numpy() for name in plain})
     model = make(cls).fit(frame, polars.Series(y))

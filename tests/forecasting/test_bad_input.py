@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import polars
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
@@ -745,6 +744,8 @@ def test_columns_of_one_name_are_looked_at_one_by_one():
 
 
 def test_row_49_frames_of_polars_are_forecast_as_such():
+    import polars
+
     frame = polars.DataFrame({"a": values(), "b": 2 * values()})
     forecast = make().fit(frame).predict(FH)
     assert isinstance(forecast, polars.DataFrame)
@@ -782,10 +783,10 @@ def test_rows_63_and_64_what_was_not_fitted_or_is_misspelt():
             ask(FH)
     with pytest.raises(NotFittedError):
         make().update(series())
-    with pytest.raises(ValueError, match=r"Invalid keys provided: \['hiden'\]"):
-        make().set_params(hiden=3)
-    with pytest.raises(TypeError, match="hiden"):
-        GRUForecaster(hiden=3)
+    with pytest.raises(ValueError, match=r"Invalid keys provided: \['hidden_sise'\]"):
+        make().set_params(hidden_sise=3)
+    with pytest.raises(TypeError, match="hidden_sise"):
+        GRUForecaster(hidden_sise=3)
 
 
 def panel_of(*keys):
