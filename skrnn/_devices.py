@@ -18,7 +18,12 @@ import torch
 from threadpoolctl import ThreadpoolController
 
 from skrnn._gpus import own_gpu
-from skrnn._processes import BY_ACCELERATE, Processes, the_processes
+from skrnn._processes import (
+    BY_ACCELERATE,
+    Processes,
+    have_joined,
+    the_processes,
+)
 
 __all__ = ["check_batch_memory", "check_memory", "clear_memory", "device_or_cpu"]
 __all__ += ["has_room", "memory_limit", "one_thread", "others_of", "plain_torch"]
@@ -67,10 +72,15 @@ def resolve_device(device: str) -> torch.device:
 
 
 def device_or_cpu(device: str) -> torch.device:
-    """Turn a name into a device; warn and take the CPU if it is not there."""
+    """Turn a name into a device; warn and take the CPU if it is not there.
+
+    It never waits for other processes: only a fit joins them.
+    """
+    if device == BY_ACCELERATE and not have_joined():
+        device = "auto"
     try:
         return resolve_device(device)
-    except (ImportError, ValueError) as error:
+    except ValueError as error:
         warnings.warn(f"The network runs on the CPU: {error}", stacklevel=3)
         return torch.device("cpu")
 

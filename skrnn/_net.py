@@ -112,6 +112,8 @@ class Net(NeuralNet):
 
         Taking their numbers is where a GPU has to be waited for.
         """
+        if prefix == "valid" and self.processes is not None:  # rounding may differ
+            self.processes.add_up(losses, 1.0 / self.processes.count)
         values = torch.stack(losses).tolist() if len(losses) > 1 else [losses[0].item()]
         for batch, value in zip(batches, values, strict=True):
             batch[f"{prefix}_loss"] = value
@@ -141,15 +143,27 @@ class Net(NeuralNet):
         return (outputs > 0.5).astype(np.int64) if self.kind == "labels" else outputs
 
     def notify(self, method_name: str, **kwargs: Any) -> None:
-        """Call the callbacks that listen; most do not listen to every batch."""
+        """Call the callbacks that listen; most do not listen to every batch.
+
+        If one of them ends training, or one in another process does, it ends.
+        """
         getattr(self, method_name)(self, **kwargs)
+        ends = False
         for callback in self.listeners_to(method_name):
             try:
                 getattr(callback, method_name)(self, **kwargs)
+            except StopTraining:
+                ends = True
             except KeyboardInterrupt:  # this is how skorch's EarlyStopping stops
-                if isinstance(callback, EarlyStopping):
-                    raise StopTraining from None
-                raise
+                if not isinstance(callback, EarlyStopping):
+                    raise
+                ends = True
+            if ends:
+                break
+        if self.processes is not None and method_name == "on_epoch_end":
+            ends = self.processes.any(ends)
+        if ends:
+            raise StopTraining
 
     def listeners_to(self, method_name: str) -> list[Any]:
         """Find the callbacks that do anything in a method."""

@@ -197,7 +197,9 @@ def state_of(value: Any) -> dict[str, Any]:
         return dict(value)
     if isinstance(value, PlainCopies):
         return dict(vars(value))
-    return dict(value.__getstate__())
+    state = dict(value.__getstate__())
+    state.pop("_skl_callbacks", None)  # listeners of a fit, which are no parameters
+    return state
 
 
 class Reader:
@@ -207,11 +209,17 @@ class Reader:
         self.arrays = arrays
         self.used: dict[str, NDArray[Any]] = {}  # copies that can be written to
         self._made: dict[int, Any] = {}
+        self._depths: dict[int, int] = {}  # of objects, counted from their inside
+        self._inside = 0  # largest depth of those in the object that is made
 
     def read(self, tree: dict[str, Any]) -> Any:
         """Make what ``Writer.write`` described: what is inside is made first."""
         for place, about in reversed([*enumerate(tree["objects"])]):
+            self._inside = 0
             self._made[place] = self._make_object(about)
+            self._depths[place] = self._inside + 1
+            if self._inside == DEEPEST:
+                raise ModelFileError(f"more than {DEEPEST} objects hold each other.")
         return self.make(tree["top"])
 
     def make(self, about: Any) -> Any:
@@ -234,16 +242,16 @@ class Reader:
         return float(about["value"])
 
     def _make_dict(self, about: dict[str, Any]) -> dict[Any, Any]:
-        return {self.make(k): self.make(v) for k, v in about["items"]}
+        return {self.make(k): self.make(v) for k, v in listed(about["items"])}
 
     def _make_tuple(self, about: dict[str, Any]) -> tuple[Any, ...]:
-        return tuple(self.make(each) for each in about["parts"])
+        return tuple(self.make(each) for each in listed(about["parts"]))
 
     def _make_set(self, about: dict[str, Any]) -> set[Any]:
-        return set(self.make(about["parts"]))
+        return {self.make(each) for each in listed(about["parts"])}
 
     def _make_frozenset(self, about: dict[str, Any]) -> frozenset[Any]:
-        return frozenset(self.make(about["parts"]))
+        return frozenset(self.make(each) for each in listed(about["parts"]))
 
     def _make_array(self, about: dict[str, Any]) -> NDArray[Any]:
         name = about["name"]
@@ -261,7 +269,7 @@ class Reader:
         return self.make(about["value"])[()]
 
     def _make_texts(self, about: dict[str, Any]) -> NDArray[Any]:
-        parts = [self.make(each) for each in about["parts"]]
+        parts = [self.make(each) for each in listed(about["parts"])]
         array = np.empty(len(parts), dtype=object)
         array[:] = parts
         kind = about["dtype"].lstrip("<>|=")
@@ -301,6 +309,7 @@ class Reader:
         return {k: self.make(v) for k, v in about.items()}
 
     def _make_made(self, about: dict[str, Any]) -> Any:
+        self._inside = max(self._inside, self._depths[about["place"]])
         return self._made[about["place"]]
 
     def _make_object(self, about: dict[str, Any]) -> Any:
@@ -309,8 +318,10 @@ class Reader:
             return cls(**state)
         made = cls.__new__(cls)
         state = complete(cls, state)
-        setter = getattr(made, "__setstate__", vars(made).update)
-        setter(state)
+        if isinstance(made, PlainCopies) or not hasattr(made, "__setstate__"):
+            vars(made).update(state)  # as state_of gave it
+        else:
+            made.__setstate__(state)
         if hasattr(made, "check"):
             made.check()
         return made
@@ -368,6 +379,13 @@ class PlainCopies:
             unpacker = Unpacker(packed["arrays"], packed["others"])
             state |= unpacker.read(json.loads(packed["tree"]))
         vars(self).update(state)
+
+
+def listed(parts: Any) -> list[Any]:
+    """Refuse what is no list of JSON, such as a range without end."""
+    if not isinstance(parts, list):
+        raise ModelFileError(f"it holds a {type(parts).__name__} in place of a list.")
+    return parts
 
 
 def check_bits(state: dict[str, Any]) -> dict[str, Any]:

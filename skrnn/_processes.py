@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from collections.abc import Iterable
 from functools import cache
@@ -11,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["BY_ACCELERATE", "Processes", "the_processes"]
+__all__ = ["BY_ACCELERATE", "Processes", "have_joined", "the_processes"]
 
 BY_ACCELERATE = "accelerate"  # the device that Accelerate gives each process
 
@@ -25,6 +26,11 @@ class Processes:
     """
 
     def __init__(self) -> None:
+        if multiprocessing.parent_process() is not None:
+            raise ValueError(
+                "device='accelerate' is for processes that torchrun has started, and "
+                "this is a worker of one: leave n_jobs at None there."
+            )
         try:
             from accelerate import Accelerator
             from accelerate.state import is_initialized
@@ -64,6 +70,11 @@ class Processes:
         for each, part in zip(kept, parts, strict=True):
             each.detach().copy_(part.view_as(each))
 
+    def any(self, flag: bool) -> bool:
+        """Whether a flag is set in one of the processes."""
+        flags = torch.tensor([float(flag)], device=self.device)
+        return bool(self.accelerator.reduce(flags, reduction="sum").item() > 0)
+
     def compare(self, about: dict[str, str]) -> None:
         """Refuse to train together what is not the same in all processes."""
         from accelerate.utils import gather_object
@@ -77,6 +88,11 @@ class Processes:
                 f"The {self.count} processes were given other {other}: all must have "
                 "the same data and parameters, and an integer as random_state."
             )
+
+
+def have_joined() -> bool:
+    """Whether this process has joined others before."""
+    return the_processes.cache_info().currsize > 0
 
 
 @cache

@@ -142,7 +142,28 @@ def make_periods(about: dict[str, Any]) -> Any:
     return make(about["ordinals"], freq=freq, name=name)
 
 
+def make_series(about: dict[str, Any]) -> Any:
+    values, index = about["values"], about["index"]
+    check_column(values, index)
+    return pd.Series(values, index, about["dtype"], about["name"])
+
+
+def check_column(values: Any, index: Any) -> None:
+    """Refuse values that would be made here, as many as an index tells."""
+    kept = isinstance(values, list | np.ndarray | pd.Categorical)
+    if not kept or len(values) != len(index):
+        raise ValueError("it holds a column that has not a value for each row.")
+
+
+def make_levels(about: dict[str, Any]) -> Any:
+    if any(isinstance(level, pd.RangeIndex) for level in about["levels"]):
+        raise ValueError("it holds levels of an index that are no arrays.")
+    return pd.MultiIndex.from_arrays(about["levels"], names=about["names"])
+
+
 def make_frame(about: dict[str, Any]) -> Any:
+    for values in about["values"]:
+        check_column(values, about["index"])
     parts = zip(about["values"], about["dtypes"], strict=True)
     columns = [pd.Series(v, index=about["index"], dtype=d) for v, d in parts]
     frame = pd.DataFrame(dict(enumerate(columns)), index=about["index"])
@@ -171,11 +192,11 @@ MAKERS = {
     "times": make_times,
     "durations": make_durations,
     "kinds": lambda a: pd.CategoricalIndex(a["values"], name=a["name"]),
-    "levels": lambda a: pd.MultiIndex.from_arrays(a["levels"], names=a["names"]),
+    "levels": make_levels,
     "index": make_index,
     "categories": make_categories,
     "period": lambda a: pd.Period(ordinal=a["ordinal"], freq=a["freq"]),
     "time": make_time,
-    "series": lambda a: pd.Series(a["values"], a["index"], a["dtype"], a["name"]),
+    "series": make_series,
     "frame": make_frame,
 }

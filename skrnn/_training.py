@@ -107,6 +107,8 @@ def fit_module(
     warn_if_diverged(net, guard, settings)
     if keeper is not None:
         keeper.end(net, last=keeper.checkpoint is not settings.checkpoint)
+    of_fit = ("checkpoint", "fit_tasks")  # which hold data, states and estimators
+    net.callbacks_ = [each for each in net.callbacks_ if each[0] not in of_fit]
     set_generator(module, None)
     module.eval()
     net.train_split = None

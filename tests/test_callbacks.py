@@ -1,5 +1,8 @@
 """scikit-learn's own callbacks (from 1.9), set by ``set_callbacks``."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -119,3 +122,17 @@ def test_a_failing_fit_tells_that_it_is_over_and_keeps_the_model():
     assert listener.heard == ["setup", ("GRUClassifier", "fit", "begins"), "teardown"]
     assert not {name for name in vars(model) if "callback_" in name}
     assert_array_equal(model.predict_proba(X), before)
+
+
+def test_a_fitted_model_does_not_keep_the_data():
+    class Data(list):
+        """A list that can be referred to weakly."""
+
+    mine = Data(X)
+    gone = weakref.ref(mine)
+    monitor = ScoringMonitor(scoring="accuracy")
+    model = GRUClassifier(**SMALL).set_callbacks(monitor).fit(mine, y)
+    del mine
+    gc.collect()
+    assert gone() is None
+    assert [name for name, _ in model.net_.callbacks_ if "task" in name] == []

@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -338,3 +339,11 @@ def test_row_87_a_gpu_without_memory_is_left_as_it_was(waves):
         model.fit(X, y)
     assert torch.cuda.memory_allocated() <= before
     np.testing.assert_array_equal(model.predict(X), expected)
+
+
+def test_a_forecaster_of_another_gpu_loads_without_a_warning():
+    model = GRUForecaster(**SMALL, n_estimators=1).fit(load_airline()[:60], fh=[1])
+    elsewhere = replace(model._memory, device=torch.device("cuda:1"))
+    model._memory = elsewhere
+    loaded = pickle.loads(pickle.dumps(model))
+    assert np.isfinite(loaded.predict()).all()

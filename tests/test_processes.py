@@ -1,16 +1,18 @@
 """One network trained by two processes, which Accelerate brings together."""
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skrnn import GRUClassifier
-from skrnn._processes import Processes
+from skrnn._processes import Processes, the_processes
 from tests import train_together
 
 
@@ -41,7 +43,7 @@ def test_two_processes_learn_what_one_learns(together, case):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", ["classify", "forecast", "with_stem"])
+@pytest.mark.parametrize("case", ["classify", "forecast", "with_stem", "stopped"])
 def test_both_processes_have_the_same_network(together, case):
     names = [name for name in together[0].files if name.startswith(case)]
     assert names
@@ -64,6 +66,42 @@ def test_both_processes_have_the_same_network(together, case):
 def test_both_processes_say_what_cannot_be_trained_together(together, name, said):
     for found in together:
         assert said in str(found[f"complaint.{name}"])
+
+
+@pytest.mark.slow
+def test_what_ends_training_in_one_process_ends_it_in_both(together):
+    by_listener, by_score = together[0]["stopped.0"]
+    assert by_listener == 2
+    assert by_score < 30
+
+
+def test_a_loaded_model_waits_for_no_process(monkeypatch):
+    X, y = train_together.X, train_together.y
+    params = {"hidden_size": 4, "max_epochs": 2, "random_state": 0}
+    model = GRUClassifier(device="accelerate", **params).fit(X, y)
+    content = pickle.dumps(model)
+    the_processes.cache_clear()
+    monkeypatch.setenv("WORLD_SIZE", "3")  # those that it would wait for
+    loaded = pickle.loads(content)
+    assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    with pytest.raises(ValueError, match="3 processes were started"):
+        loaded.fit(X, y)
+
+
+def join_from_a_worker():
+    try:
+        Processes()
+    except ValueError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
+def test_workers_of_a_process_do_not_join(backend):
+    with joblib.parallel_config(backend, n_jobs=2):
+        found = joblib.Parallel()(
+            joblib.delayed(join_from_a_worker)() for _ in range(2)
+        )
+    assert all("leave n_jobs at None" in each for each in found)
 
 
 def test_alone_it_is_the_device_of_this_process():

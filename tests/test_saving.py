@@ -27,6 +27,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from sklearn.callback import ScoringMonitor
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.decomposition import PCA
 from sklearn.ensemble import VotingClassifier
@@ -46,8 +47,10 @@ from skrnn import (
     ModelFileError,
     _files,
 )
+from skrnn._plain import Reader
 from skrnn.datasets import make_waves
 from skrnn.forecasting import GRUForecaster
+from skrnn.forecasting._panels import Panel, split_panel
 
 GOLDEN = Path(__file__).parent / "golden"
 SMALL = {"hidden_size": 3, "max_epochs": 2, "random_state": 0}
@@ -616,6 +619,91 @@ def test_files_made_to_deceive_are_refused(change, message, saved, tmp_path):
     forge(tmp_path / "forged", saved[1], change)
     with pytest.raises(ModelFileError, match=message):
         skrnn.load(tmp_path / "forged")
+
+
+def read_plain(top, objects=()):
+    """Make what a file with this tree would hold."""
+    return Reader({}).read({"top": top, "objects": [*objects]})
+
+
+def test_objects_may_not_hold_each_other_without_end():
+    """To look for one in a set would go through all of them."""
+
+    def chain(n):
+        inside = [{"is": "made", "place": place + 1} for place in range(n - 1)]
+        return [
+            {"class": "Standing", "state": {"carry": each, "missing": 0, "hidden": 0}}
+            for each in [*inside, 0]
+        ]
+
+    first = {"is": "made", "place": 0}
+    assert read_plain(first, chain(1000)).missing == 0
+    with pytest.raises(ModelFileError, match="more than 1000 objects hold each other"):
+        read_plain(first, chain(1001))
+
+
+ENDLESS = {"is": "range", "start": 0, "stop": 10**15, "step": 1, "name": None}
+MANY = {**ENDLESS, "stop": 10**9}
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"is": "set", "parts": ENDLESS},
+        {"is": "frozenset", "parts": ENDLESS},
+        {"is": "tuple", "parts": ENDLESS},
+        {"is": "dict", "items": ENDLESS},
+        {"is": "texts", "parts": ENDLESS, "dtype": "O", "shape": [1]},
+        {"is": "series", "values": 1.0, "index": MANY, "dtype": "float64", "name": "a"},
+        {"is": "series", "values": MANY, "index": MANY, "dtype": "int64", "name": "a"},
+        {
+            "is": "frame",
+            "values": [1.0],
+            "index": MANY,
+            "dtypes": [None],
+            "columns": [],
+        },
+        {"is": "levels", "levels": [MANY, MANY], "names": ["a", "b"]},
+    ],
+    ids=lambda tree: tree["is"],
+)
+def test_what_would_be_made_larger_than_a_file_is_refused(tree):
+    with pytest.raises((ModelFileError, ValueError), match="it holds"):
+        read_plain(tree)
+
+
+@pytest.mark.parametrize("name", ["places", "indexes", "keys"])
+def test_a_panel_without_end_is_refused(name):
+    parts = {"keys": [], "indexes": [], "places": np.zeros(0, int)}
+    parts["values"] = np.zeros((0, 1))
+    endless = pd.RangeIndex(10**15)
+    parts[name] = [endless] if name == "keys" else endless
+    with pytest.raises(ValueError, match="no series side by side"):
+        split_panel(Panel(**parts))
+
+
+def test_what_a_pickle_packs_is_nothing_to_a_file(tmp_path):
+    """Each forecaster would else be unpacked in the other, again and again."""
+    model = GRUForecaster(**SMALL)
+    skrnn.save(model, tmp_path / "model")
+
+    def pack(state, arrays, manifest):
+        packed = {"tree": "not json", "arrays": {}, "others": []}
+        items = [
+            [k, {"is": "dict", "items": []} if k == "arrays" else v]
+            for k, v in packed.items()
+        ]
+        state["state"]["learned"] = {"is": "dict", "items": items}
+
+    forge(tmp_path / "forged", tmp_path / "model", pack)
+    assert skrnn.load(tmp_path / "forged").hidden_size == 3
+
+
+def test_listeners_are_not_saved(waves, tmp_path):
+    model = GRUClassifier(**SMALL).set_callbacks(ScoringMonitor(scoring="accuracy"))
+    loaded = again(model.fit(*waves), tmp_path)
+    assert_array_equal(loaded.predict(waves[0]), model.predict(waves[0]))
+    assert "_skl_callbacks" not in vars(loaded)
 
 
 def test_a_parameter_that_is_newer_than_a_file_has_its_default(saved, tmp_path):

@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
+from skorch.callbacks import EarlyStopping, EpochScoring
 from sktime.utils._testing.hierarchical import _make_hierarchical
 
 from skrnn import GRUClassifier, LSTMRegressor
@@ -44,6 +45,37 @@ def with_stem(device):
     return [each.numpy() for each in model.module_.state_dict().values()]
 
 
+class StopFirst:
+    """A listener that ends the fit of the first process after two epochs."""
+
+    def __init__(self, place):
+        self.place = place
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        last = context.task_name == "epoch" and context.task_id == 1
+        return last and self.place == 0
+
+
+def stopped(device):
+    """End training by what only one process wants, twice."""
+    params = {"hidden_size": 4, "max_epochs": 30, "random_state": 0, "device": device}
+    listener = StopFirst(the_processes().place)
+    model = GRUClassifier(**params).set_callbacks(listener).fit(X, y)
+    score = EpochScoring("accuracy", on_train=True, name="mine", lower_is_better=False)
+    early = EarlyStopping("mine", patience=2, lower_is_better=False)
+    other = GRUClassifier(**params, callbacks=[score, early]).fit(X, y)
+    return [np.array([model.n_iter_, other.n_iter_]), other.predict_proba(X)]
+
+
 def complaint(device, place=0, **options):
     """What is said of something that cannot be trained together."""
     global y
@@ -61,7 +93,7 @@ def main(folder):
     """Write what this process finds."""
     device, place = "accelerate", the_processes().place
     found = {}
-    for case in (classify, forecast, with_stem):
+    for case in (classify, forecast, with_stem, stopped):
         for k, array in enumerate(case(device)):
             found[f"{case.__name__}.{k}"] = array
     wrong = [{"other_data": 1}, {"random_state": None}, {"batch_size": 1}]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skrnn._devices import device_or_cpu
+from skrnn._devices import resolve_device
 from skrnn.forecasting._exogenous import Exogenous, Frames, check_calendar
 from skrnn.forecasting._network import (
     History,
@@ -71,10 +71,12 @@ class Memory:
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Forecast on the CPU if the device of the fit is not here."""
-        state = {**state, "device": device_or_cpu(str(state["device"]))}
+        """Take the series apart; the next forecast finds its device anew."""
+        state = {**state, "device": resolve_device("cpu")}
         if isinstance(state["series"], Panel):  # not of the first files
             series = split_panel(state["series"])
+            if not all(isinstance(state[k], np.ndarray) for k in ("extras", "told")):
+                raise ValueError("What was told beside the series is no array.")
             extras = split_rows(state["extras"], [each.index for each in series])
             state |= {"series": series, "extras": extras, "told": list(state["told"])}
             state["standings"] = split_standings(state["standings"])

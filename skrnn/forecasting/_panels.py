@@ -76,6 +76,12 @@ def join_series(series: list[Series]) -> Panel:
 
 def split_panel(panel: Panel) -> list[Series]:
     """Take the series apart again."""
+    lists = [panel.keys, panel.indexes, *panel.keys]
+    arrays = [panel.places, panel.values]
+    if not all(isinstance(each, list) for each in lists) or not all(
+        isinstance(each, np.ndarray) for each in arrays
+    ):
+        raise ValueError("These are no series side by side.")
     keys = zip(*panel.keys, strict=True) if panel.keys else repeat(())
     indexes = [panel.indexes[place] for place in panel.places]
     values = split_rows(panel.values, indexes)
