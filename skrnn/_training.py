@@ -107,13 +107,18 @@ def fit_module(
     warn_if_diverged(net, guard, settings)
     if keeper is not None:
         keeper.end(net, last=keeper.checkpoint is not settings.checkpoint)
-    of_fit = ("checkpoint", "fit_tasks")  # which hold data, states and estimators
-    net.callbacks_ = [each for each in net.callbacks_ if each[0] not in of_fit]
+    for each in (net.callbacks, net.callbacks_):
+        each[:] = [callback for callback in each if not is_of_fit(callback)]
     set_generator(module, None)
     module.eval()
     net.train_split = None
     net.history[-1]["batches"] = []
     return net
+
+
+def is_of_fit(callback: Any) -> bool:
+    """Whether a callback is of use during a fit only; it may hold data and states."""
+    return isinstance(callback[-1] if isinstance(callback, tuple) else callback, OF_FIT)
 
 
 def make_net(
@@ -286,6 +291,9 @@ class Keeper(Callback):
             self.checkpoint.remove()
         elif not self.had_ended:
             self.checkpoint.keep(dump_training(net, ended=True))
+
+
+OF_FIT = (TellTasks, Keeper)
 
 
 def make_keeper(

@@ -654,7 +654,7 @@ MANY = {**ENDLESS, "stop": 10**9}
         {"is": "tuple", "parts": ENDLESS},
         {"is": "dict", "items": ENDLESS},
         {"is": "texts", "parts": ENDLESS, "dtype": "O", "shape": [1]},
-        {"is": "series", "values": 1.0, "index": MANY, "dtype": "float64", "name": "a"},
+        {"is": "series", "values": 1, "index": MANY, "dtype": "float64", "name": "a"},
         {"is": "series", "values": MANY, "index": MANY, "dtype": "int64", "name": "a"},
         {
             "is": "frame",
