@@ -890,12 +890,12 @@ def test_running_follows_weights_that_were_replaced(change: Any) -> None:
 
 
 def assert_plain(value: Any, where: str) -> None:
-    """Only dicts, lists, strings, Python's numbers and arrays of numbers."""
+    """Only dicts, lists, tuples, strings, Python's numbers and arrays of numbers."""
     if type(value) is dict:
         for key, inner in value.items():
             assert type(key) in (str, int), where
             assert_plain(inner, f"{where}[{key!r}]")
-    elif type(value) is list:
+    elif type(value) in (list, tuple):
         for index, inner in enumerate(value):
             assert_plain(inner, f"{where}[{index}]")
     elif type(value) is np.ndarray:
