@@ -137,11 +137,13 @@ def check_numbers(y: Any) -> None:
     for place, name in enumerate(columns):
         column = columns.iloc[:, place]
         kind = column.dtype
+        if np.ndim(column.iloc[0]) > 0:  # nested: a whole series in each cell
+            continue
         if not pd.api.types.is_numeric_dtype(kind) or kind.kind == "c":
             raise TypeError(
                 f"Column {name!r} of y holds values of type {kind}, the first is "
-                f"{column.iloc[0]!r}, and a forecaster needs real numbers: convert "
-                "them first, for example by pd.to_numeric."
+                f"{column.iloc[0]!r}, and a forecaster needs real numbers, nothing "
+                "categorical: convert them first, for example by pd.to_numeric."
             )
 
 
