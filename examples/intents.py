@@ -25,7 +25,7 @@ from skrnn import GRUClassifier, GRUTagger, TokenEncoder
 from skrnn.metrics import entity_f1_score
 
 CITIES = "boston denver oakland dallas|san francisco|new york|salt lake city"
-OTHER_CITIES = "chicago|los angeles|phoenix|baton rouge|little rock|seattle"
+OTHER_CITIES = "chicago|los angeles|phoenix|st louis|little rock|seattle"
 DAYS = "monday tuesday friday sunday|next week|the day after tomorrow"
 GRAMMAR = {  # intent: sentences with entities in brackets
     "flight": [
