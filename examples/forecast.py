@@ -33,8 +33,8 @@ parser.add_argument("--panel", type=Path, help="csv file with unique_id, t and y
 arguments = parser.parse_args()
 
 # sktime 1.2 warns at every one of its own forecasters that a default will change, and
-# statsmodels, on some machines, that Theta's optimiser ends early; both switch filters of
-# warnings back on, so warnings become log records, which stay off
+# statsmodels, on some machines, that Theta's optimiser ends early; both switch filters
+# of warnings back on, so warnings become log records, which stay off
 logging.captureWarnings(True)
 noise = logging.getLogger("py.warnings")
 noise.addHandler(logging.StreamHandler())
