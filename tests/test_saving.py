@@ -311,17 +311,20 @@ def test_what_a_gpu_fitted_is_loaded_where_there_is_none(way, waves, tmp_path):
     forecaster = GRUForecaster(**SMALL).fit(load_airline(), fh=[1, 2])
     vars(forecaster._memory)["device"] = torch.device("cuda:0")
     expected = classifier.predict_proba(X)
-    for model in (classifier, forecaster):
-        with pytest.warns(UserWarning, match="on the CPU: device"):
-            loaded = (
-                again(model, tmp_path)
-                if way == "file"
-                else pickle.loads(pickle.dumps(model))
-            )
-        if model is classifier:
-            assert_array_equal(loaded.predict_proba(X), expected)
-        else:
-            assert np.isfinite(loaded.predict()).all()
+
+    def load(model):
+        if way == "file":
+            return again(model, tmp_path)
+        return pickle.loads(pickle.dumps(model))
+
+    with pytest.warns(UserWarning, match="on the CPU: device"):
+        loaded = load(classifier)
+    assert_array_equal(loaded.predict_proba(X), expected)
+    loaded = load(forecaster)  # which looks for a device at each forecast
+    assert np.isfinite(loaded.predict()).all()
+    forecaster.device = "cuda"
+    with pytest.warns(UserWarning, match="on the CPU: device"):
+        load(forecaster).predict()
 
 
 def test_a_file_is_a_zip_of_json_and_safetensors(saved):
