@@ -27,6 +27,7 @@ def run_speed(*options):
     return run.stdout
 
 
+@pytest.mark.slow
 def test_rows_hold_ratios_to_the_first_column(tmp_path):
     file = tmp_path / "tables.md"
     sections = ["training", "lengths", "inference", "streaming"]

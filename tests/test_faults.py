@@ -169,6 +169,7 @@ assert (model.predict(X) == expected).all()
 
 
 @on_linux
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["torch", "native"])
 def test_row_89_within_a_limit_of_memory_old_models_stay(engine):
     code = f"ENGINE = {engine!r}\n{LIMITED}"
@@ -258,6 +259,7 @@ def test_row_90_memory_stays_flat_over_many_fits_and_predictions():
 # --- depth: row 91 -------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["torch", "native"])
 @pytest.mark.parametrize("cls", [LSTMRegressor, GRUForecaster])
 def test_row_91_hundreds_of_layers(cls, engine, waves, tmp_path):

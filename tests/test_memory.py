@@ -69,7 +69,7 @@ def large(tmp_path_factory):
     ("options", "in_memory"),
     [
         ({}, False),
-        ({"early_stopping": True}, True),
+        pytest.param({"early_stopping": True}, True, marks=pytest.mark.slow),
         pytest.param({"early_stopping": True}, False, marks=pytest.mark.slow),
         pytest.param({"missing": "mask"}, False, marks=pytest.mark.slow),
         pytest.param({"dtype": "float64"}, False, marks=pytest.mark.slow),

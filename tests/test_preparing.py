@@ -196,6 +196,7 @@ def test_a_network_that_needs_whole_sequences_does_not_go_step_by_step():
     auto.initial_state()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", [GRUClassifier, GRURegressor])
 def test_it_passes_the_checks_of_estimators(cls):
     check_sequence_estimator(cls(**SMALL, scale_inputs="sequence"))

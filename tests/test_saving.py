@@ -980,6 +980,7 @@ def save_for_ever(models, path, begun):
             begun.set()
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_leaves_a_whole_file(waves, tmp_path):
     path = tmp_path / "model.skrnn"
     models = [GRUClassifier(**{**SMALL, "hidden_size": n}).fit(*waves) for n in (3, 9)]
