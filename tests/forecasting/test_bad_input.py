@@ -399,18 +399,18 @@ params = {"hidden_size": 4, "max_epochs": 1, "num_samples": 10, "device": "cpu"}
 forecaster = GRUForecaster(**params, early_stopping=False, random_state=0).fit(y)
 forecaster.predict_interval([1, 2, 3])
 before = peak()
-answer = forecaster.predict_interval(np.arange(1, 100_001)).to_numpy()
-assert answer.shape == (100_000, 2) and np.isfinite(answer).all()
+answer = forecaster.predict_interval(np.arange(1, 30_001)).to_numpy()
+assert answer.shape == (30_000, 2) and np.isfinite(answer).all()
 print(peak() - before)
 """
 
 
 @pytest.mark.slow
-def test_row_61_a_horizon_of_100000_takes_little_memory():
+def test_row_61_a_horizon_of_30000_takes_little_memory():
     """All memory, torch's too, in a process of its own."""
     run = subprocess.run([sys.executable, "-c", LONG_WAY], capture_output=True)
     assert (run.stderr, run.returncode) == (b"", 0)
-    assert int(run.stdout) < 200e6
+    assert int(run.stdout) < 60e6
 
 
 @in_all_forms
