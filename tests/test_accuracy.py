@@ -15,8 +15,6 @@ from sktime.datasets import (
 import skrnn
 from skrnn import (
     GRUClassifier,
-    GRURegressor,
-    LSTMClassifier,
     LSTMRegressor,
     as_sequences,
 )
@@ -56,23 +54,24 @@ def test_forecasters_are_good_without_tuning(cls):
     assert np.mean(errors) <= 0.48  # the season before: 1.57
 
 
+# each of these two takes long, so each cell is in one of them
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("cls", [GRURegressor, LSTMRegressor])
-def test_what_happened_two_hundred_steps_ago_is_remembered(cls):
+def test_what_happened_two_hundred_steps_ago_is_remembered():
     make = functools.partial(make_adding_problem, n_steps=200)
     X, y = make(n_sequences=2000, random_state=0)
     X_test, y_test = make(n_sequences=500, random_state=1)
-    model = cls(max_epochs=30, random_state=0).fit(X, y)
+    model = LSTMRegressor(max_epochs=30, random_state=0).fit(X, y)
     assert model.score(X_test, y_test) > 0.97
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cls", [GRUClassifier, LSTMClassifier])
-def test_ten_symbols_are_remembered_over_a_hundred_steps(cls):
+def test_ten_symbols_are_remembered_over_a_hundred_steps():
     make = functools.partial(make_copy_memory, n_steps=100)
     X, y = make(n_sequences=2500, random_state=0)
     X_test, y_test = make(n_sequences=500, random_state=1)
-    model = cls(
+    model = GRUClassifier(
         hidden_size=128,
         bidirectional=False,
         pooling="last",
