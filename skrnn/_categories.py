@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from skrnn._sequences import Sequences, place_of
 
-__all__ = ["UNKNOWN", "check_codes", "check_step_codes", "holds_vectors"]
+__all__ = ["UNKNOWN_ROW", "check_codes", "check_step_codes", "holds_vectors"]
 __all__ += ["learn_categories", "tables_of"]
 
-UNKNOWN = 0  # row of a table of vectors; the categories follow
+UNKNOWN_ROW = 0  # row of a table of vectors; the categories follow
 LARGEST = 2**24  # codes beyond which single precision leaves some out
 LARGEST_VECTOR = 64
 EXPECTED = (

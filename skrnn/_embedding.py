@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from skrnn._categories import UNKNOWN
+from skrnn._categories import UNKNOWN_ROW
 
 __all__ = ["Embedding", "Table"]
 
@@ -61,7 +61,7 @@ class Embedding(nn.Module):
     @torch.no_grad()
     def take(self, vectors: NDArray[Any]) -> None:
         """Begin with these vectors (n_categories, size) of the only categories."""
-        self.tables[0][UNKNOWN + 1 :] = torch.from_numpy(np.array(vectors))
+        self.tables[0][UNKNOWN_ROW + 1 :] = torch.from_numpy(np.array(vectors))
 
     def of_columns(self, read: NDArray[np.float64]) -> NDArray[np.float64]:
         """Add up what belongs to each column: (..., n_outputs) to (..., n_features)."""
@@ -79,4 +79,4 @@ class Embedding(nn.Module):
 def rows_of(codes: Tensor, n_rows: int) -> Tensor:
     """Find the rows of a table in which codes stand."""
     known = (codes >= 0) & (codes < n_rows - 1)
-    return torch.where(known, codes + 1, UNKNOWN).long()
+    return torch.where(known, codes + 1, UNKNOWN_ROW).long()

@@ -307,6 +307,7 @@ class Fitting(CallbackSupportMixin, BaseEstimator, ABC):
         return Preparation(self.input_scale_ == "sequence", fill, self._dtype_of_net())
 
     def _module_config(self, data: TrainingSet, old: Net | None) -> dict[str, Any]:
+        tables = tables_of(self._n_categories(), self.embedding)
         return {
             "cell": self._cell,
             "n_features": self._preparation().n_inputs(self._n_step_features),
@@ -320,8 +321,8 @@ class Fitting(CallbackSupportMixin, BaseEstimator, ABC):
             "engine": self.engine,
             "scale_inputs": self.input_scale_ is not None,
             "stem": n_blocks(self, data.sequences.lengths, old),
-            "tables": tables_of(self._n_categories(), self.embedding),
-            "word_dropout": float(self.word_dropout),
+            "tables": tables,
+            "word_dropout": float(self.word_dropout) if tables else 0.0,
         }
 
     def _settings(

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from skrnn._categories import UNKNOWN
+from skrnn._categories import UNKNOWN_ROW
 from skrnn._graph import numbers
 
 __all__ = ["LookUp"]
@@ -33,7 +33,7 @@ class LookUp(NamedTuple):
         parts = [ops.cut(x, place, place + 1, axis) for place in self.numbers]
         for column, table in self.tables.items():
             codes = ops.pick(x, column, axis)
-            rows = ops.where(codes < len(table) - 1.5, codes + 1.0, float(UNKNOWN))
-            rows = ops.where(codes > -0.5, rows, float(UNKNOWN))
+            rows = ops.where(codes < len(table) - 1.5, codes + 1.0, float(UNKNOWN_ROW))
+            rows = ops.where(codes > -0.5, rows, float(UNKNOWN_ROW))
             parts.append(ops.take(ops.constant(table), ops.cast(rows, "int64")))
         return ops.cat(parts, axis)

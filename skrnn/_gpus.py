@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 from functools import cache
-from itertools import count
 from pathlib import Path
 
 import torch
@@ -38,7 +37,8 @@ def quietest(names: tuple[str, ...]) -> int:
         folder.mkdir(mode=0o700, exist_ok=True)
         if folder.lstat().st_uid != user:
             raise PermissionError(f"{folder} is of another user")
-        for others in count():
+        others = 0
+        while True:
             for place, name in enumerate(names):
                 lock = FileLock(folder / f"{name}.{others}.lock")
                 try:
@@ -47,6 +47,6 @@ def quietest(names: tuple[str, ...]) -> int:
                     continue
                 _held.append(lock)
                 return place
+            others += 1
     except (OSError, NotImplementedError):  # no place for files or locks, or not ours
         return 0
-    raise AssertionError("never reached")  # count() does not end

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from skrnn._categories import UNKNOWN
+from skrnn._categories import UNKNOWN_ROW
 from skrnn._crf import Crf
 from skrnn._devices import check_memory, plain_torch
 from skrnn._embedding import Embedding, Table
@@ -333,7 +333,7 @@ def draw_parameters(
             nn.init.ones_(parameter)
         elif "tables" in name:
             nn.init.normal_(parameter, generator=generator)
-            parameter[UNKNOWN] = 0.0
+            parameter[UNKNOWN_ROW] = 0.0
         elif kind == "weight":
             nn.init.xavier_uniform_(parameter, generator=generator)
         else:

@@ -71,7 +71,8 @@ class Net(NeuralNet):
         step = super().train_step_single(batch, **fit_params)
         if self.processes is None:
             return step
-        weights = [p for p in self.module_.parameters() if p.requires_grad]
+        learned = (weight for _, weight in self.get_all_learnable_params())
+        weights = [weight for weight in learned if weight.requires_grad]
         for weight in weights:
             if weight.grad is None:
                 weight.grad = torch.zeros_like(weight)

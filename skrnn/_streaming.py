@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from skrnn._categories import UNKNOWN
+from skrnn._categories import UNKNOWN_ROW
 from skrnn._devices import one_thread
 from skrnn._layers import cell_of, is_native, weights_of
 from skrnn._modules import SequenceModule
@@ -146,7 +146,7 @@ class Stepper:
         for column, table in zip(self.columns, tables, strict=True):
             codes = x[:, column]
             known = (codes >= 0) & (codes < len(table) - 1)
-            parts.append(table[np.where(known, codes + 1, UNKNOWN).astype(int)])
+            parts.append(table[np.where(known, codes + 1, UNKNOWN_ROW).astype(int)])
         return np.concatenate(parts, axis=1)
 
     def advance(self, x: Array, hidden: Array) -> Array:

@@ -144,7 +144,7 @@ def step_f1_score(
     ------
     ValueError
         If y_true, y_pred and the weights differ in their lengths; the message names the
-        sequence.
+        sequence. Or if ``average`` is another.
 
     Examples
     --------

@@ -375,11 +375,6 @@ def test_vectors_decay_faster_in_a_compiled_network_too(data):
     model = GRUClassifier(**SMALL).fit(X, y)
     names = [name for name, _ in model.module_.named_parameters()]
     (table,) = [name for name in names if "tables" in name]
-    _, groups = next(
-        item
-        for item in vars(model.net_).items()
-        if item[0] == "optimizer__param_groups"
-    )
-    ((pattern, _),) = groups
+    ((pattern, _),) = model.net_.optimizer__param_groups
     for name in (table, f"_orig_mod.{table}"):
         assert fnmatch(name, pattern)

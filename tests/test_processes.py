@@ -15,6 +15,8 @@ from skrnn import GRUClassifier
 from skrnn._processes import Processes, the_processes
 from tests import train_together
 
+ALL = ["classify", "forecast", "own_loss", "tag", "with_stem", "stopped"]
+
 
 @pytest.fixture(scope="module")
 def together(tmp_path_factory):
@@ -34,7 +36,7 @@ def together(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", ["classify", "forecast"])
+@pytest.mark.parametrize("case", ["classify", "forecast", "own_loss", "tag"])
 def test_two_processes_learn_what_one_learns(together, case):
     alone = getattr(train_together, case)("cpu")
     for k, expected in enumerate(alone):
@@ -43,7 +45,7 @@ def test_two_processes_learn_what_one_learns(together, case):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", ["classify", "forecast", "with_stem", "stopped"])
+@pytest.mark.parametrize("case", ALL)
 def test_both_processes_have_the_same_network(together, case):
     names = [name for name in together[0].files if name.startswith(case)]
     assert names

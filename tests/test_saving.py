@@ -1014,6 +1014,18 @@ def test_files_of_every_format_are_loaded_by_every_later_version(path):
         np.testing.assert_allclose(got, known["expected"], rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*classifier.skrnn")), ids=str)
+def test_models_of_every_format_are_trained_further(path):
+    """What is newer than a file does not keep it from that."""
+    model = skrnn.load(path)
+    with np.load(io.BytesIO(path.with_suffix(".npz").read_bytes())) as known:
+        X = list(known["X"])
+    y = np.resize(model.classes_, len(X))
+    before = model.predict_proba(X)
+    assert abs(model.partial_fit(X, y).predict_proba(X) - before).max() > 0
+    model.set_params(warm_start=True, random_state=0).fit(X, y)
+
+
 def test_the_golden_files_are_there():
     names = {path.stem for path in GOLDEN.glob("*.skrnn")}
     kinds = ("classifier", "pipeline", "forecaster")

@@ -3,11 +3,12 @@
 import sys
 
 import numpy as np
+import torch
 from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import EarlyStopping, EpochScoring
 from sktime.utils._testing.hierarchical import _make_hierarchical
 
-from skrnn import GRUClassifier, LSTMRegressor
+from skrnn import GRUClassifier, GRUTagger, LSTMRegressor
 from skrnn._processes import the_processes
 from skrnn.datasets import make_waves
 from skrnn.forecasting import GRUForecaster
@@ -43,6 +44,34 @@ def with_stem(device):
     model.fit(long, labels.astype(float))
     assert model.module_.stem is not None
     return [each.numpy() for each in model.module_.state_dict().values()]
+
+
+def tag(device):
+    """Label each step, by a field whose weights are part of the loss."""
+    labels = [np.where(x[:, 0] > 0, "above", "below") for x in X]
+    tagger = GRUTagger(head="crf", hidden_size=6, max_epochs=4, device=device, **EXACT)
+    return (np.concatenate(tagger.fit(X, labels).predict_proba(X)),)
+
+
+class Scaled(torch.nn.Module):
+    """A loss with a weight of its own, which is learned, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.log_scale = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, outputs, targets):
+        error = (outputs - targets).square().mean(dim=1)
+        return error * torch.exp(-self.log_scale) + self.log_scale
+
+
+def own_loss(device):
+    """Learn the weight of a loss."""
+    params = {"hidden_size": 6, "max_epochs": 4, "lr": 0.1, **EXACT}
+    model = LSTMRegressor(loss=Scaled(), device=device, **params)
+    predicted = model.fit(X, y.astype(float)).predict(X)
+    (scale,) = model.net_.criterion_.parameters()
+    return predicted, scale.detach().numpy()
 
 
 class StopFirst:
@@ -93,7 +122,7 @@ def main(folder):
     """Write what this process finds."""
     device, place = "accelerate", the_processes().place
     found = {}
-    for case in (classify, forecast, with_stem, stopped):
+    for case in (classify, forecast, own_loss, tag, with_stem, stopped):
         for k, array in enumerate(case(device)):
             found[f"{case.__name__}.{k}"] = array
     wrong = [{"other_data": 1}, {"random_state": None}, {"batch_size": 1}]
