@@ -1,15 +1,12 @@
 """Accuracy of the default taggers: python steps.py --help.
 
 Activities are those of make_events, a drawing per seed, 150 streams to learn from and
-50 to judge. ATIS has sentences whose words carry tags of slots; here a word is 50
-numbers drawn once for it, so that networks see which word it is and nothing else.
+50 to judge. Taggers of words are in texts.py.
 """
 
 import argparse
-import gzip
 import json
 import time
-from pathlib import Path
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -17,9 +14,8 @@ from sklearn.linear_model import LogisticRegression
 
 import skrnn
 from skrnn.datasets import make_events
-from skrnn.metrics import entity_f1_score, flatten_steps, step_accuracy_score
+from skrnn.metrics import flatten_steps, step_accuracy_score
 
-ATIS = Path(__file__).parents[4] / "shared" / "data" / "text" / "atis"
 CELLS = ["GRU", "LSTM", "RNN"]
 N_AROUND = 5  # steps before and after, for the baselines with windows
 
@@ -44,22 +40,6 @@ def events(seed):
     return (X[:150], y[:150]), (X[150:], y[150:])
 
 
-def atis(part, numbers):
-    """Sentences as arrays, and their tags."""
-    words, tags = (
-        [
-            line.split()
-            for line in gzip.decompress(file.read_bytes()).decode().splitlines()
-        ]
-        for file in (ATIS / f"{part}.seq.{end}.gz" for end in ("in", "out"))
-    )
-    rng = np.random.default_rng(len(numbers))
-    for word in (word for sentence in words for word in sentence):
-        if word not in numbers:
-            numbers[word] = rng.normal(size=50)
-    return [np.stack([numbers[word] for word in each]) for each in words], tags
-
-
 def report(name, scores, begin):
     seconds = (time.perf_counter() - begin) / len(scores)
     print(f"{name:32} {np.mean(scores):.3f} {min(scores):.3f} {seconds:5.0f} s")
@@ -70,34 +50,25 @@ def main():
     parser.add_argument("--cells", nargs="+", default=CELLS, choices=CELLS)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--params", type=json.loads, default={}, help="a JSON object")
-    parser.add_argument("--atis", action="store_true", help="in place of activities")
     options = parser.parse_args()
     print(f"{'':32}  mean worst")
-    if not options.atis:
-        models = {
-            "logistic regression, one step": (LogisticRegression(), np.asarray),
-            "logistic regression, 11 steps": (
-                LogisticRegression(max_iter=999),
-                windows,
-            ),
-            "boosted trees, 11 steps": (HistGradientBoostingClassifier(), windows),
-        }
-        for name, (model, see) in models.items():
-            begin, seeds = time.perf_counter(), range(options.seeds)
-            report(name, [baseline(model, *events(s), see) for s in seeds], begin)
-    else:
-        numbers: dict[str, np.ndarray] = {}
-        whole = atis("train", numbers), atis("test", numbers)
+    models = {
+        "logistic regression, one step": (LogisticRegression(), np.asarray),
+        "logistic regression, 11 steps": (LogisticRegression(max_iter=999), windows),
+        "boosted trees, 11 steps": (HistGradientBoostingClassifier(), windows),
+    }
+    for name, (model, see) in models.items():
+        begin, seeds = time.perf_counter(), range(options.seeds)
+        report(name, [baseline(model, *events(s), see) for s in seeds], begin)
     for cell in options.cells:
         for head in ("softmax", "crf"):
             scores, begin = [], time.perf_counter()
             for seed in range(options.seeds):
-                train, test = whole if options.atis else events(seed)
+                train, test = events(seed)
                 cls = getattr(skrnn, f"{cell}Tagger")
                 model = cls(head=head, random_state=seed, **options.params)
                 found = model.fit(*train).predict(test[0])
-                judge = entity_f1_score if options.atis else step_accuracy_score
-                scores.append(judge(test[1], found))
+                scores.append(step_accuracy_score(test[1], found))
             report(f"{cell}Tagger, {head}", scores, begin)
 
 
