@@ -16,12 +16,13 @@ from torch.autograd.function import once_differentiable
 from skrnn._native import Read, Weights, is_available, run_backward, run_forward
 
 __all__ = ["LAYERS", "Engine", "Linear", "Outputs", "advance_layer", "check_engine"]
-__all__ += ["read_layer", "reverse"]
+__all__ += ["map_rows", "read_layer", "reverse"]
 
 Engine = Literal["auto", "torch", "native"]
 Layer = nn.RNN | nn.LSTM | nn.GRU
 WEIGHTS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 GATES_OF = {"RNN": 1, "LSTM": 4, "GRU": 3}
+ROWS_OF_A_PRODUCT = 64
 FEW_ROWS = 64  # for which GRULoop is faster than torch's layer
 
 
@@ -53,6 +54,18 @@ class Linear(WithoutValues, nn.Linear):
 
 
 LAYERS: dict[str, type[Layer]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+
+
+def map_rows(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Map rows (n, n_inputs) to (n, n_outputs), each computed by itself.
+
+    Products of other shapes may add in another order: on a CPU all have the same.
+    """
+    if x.device.type != "cpu":
+        return torch.addmm(bias, x, weight.mT)
+    whole = nn.functional.pad(x, (0, 0, 0, -len(x) % ROWS_OF_A_PRODUCT))
+    parts = whole.split(ROWS_OF_A_PRODUCT)
+    return torch.cat([torch.addmm(bias, part, weight.mT) for part in parts])[: len(x)]
 
 
 def check_engine(engine: str, device: torch.device) -> None:

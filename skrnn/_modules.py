@@ -234,13 +234,28 @@ class SequenceModule(nn.Module):
         self.head = Linear(self.embedding_size, n_outputs, device="cpu", dtype=dtype)
         self.crf = Crf(n_outputs, dtype) if head == "crf" else None
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, lengths: Tensor | None = None, carry: Tensor | None = None
+    ) -> Tensor:
         """Map (n_sequences, n_steps, n_features) to (n_sequences, n_outputs).
 
-        Without pooling, to (n_sequences, n_steps, n_outputs).
+        Without pooling, to (n_sequences, n_steps, n_outputs). What sequences go on
+        from, a state in ``carry``, is replaced by where they stand then.
         """
-        outputs: Tensor = self.head(self.dropout(self.embed(x, lengths)))
+        if carry is None:
+            embedding = self.embed(x, lengths)
+        else:
+            embedding, state = self.go_on(x, carry.clone())
+            carry.copy_(state.detach())
+        outputs: Tensor = self.head(self.dropout(embedding))
         return outputs
+
+    def go_on(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Read further steps: (n_sequences, n_steps, embedding_size), and the state."""
+        x = self.look_up(x)
+        if self.scaling is not None:
+            x = self.scaling(x)
+        return self.encoder.advance(x, state)
 
     def embed(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Map (n_sequences, n_steps, n_features) to (n_sequences, embedding_size)."""

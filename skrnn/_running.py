@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from skrnn._devices import plain_torch
-from skrnn._layers import is_native
+from skrnn._layers import is_native, map_rows
 from skrnn._modules import (
     SequenceModule,
     aligned_copy,
@@ -22,12 +22,14 @@ from skrnn._modules import (
 from skrnn._sequences import Sequences
 from skrnn._sizes import round_up
 
-__all__ = ["run_module"]
+__all__ = ["run_in_pieces", "run_module"]
 
 Part = Literal["outputs", "embedding"]
 ROWS_ON_CPU = 128  # sequences in a block: more or fewer are slower
 ROWS_ELSEWHERE = 512
-ROWS_TOGETHER = 8  # products of other numbers of rows may add in another order
+PIECE = 128  # steps of long sequences that are run at a time
+ROWS_TOGETHER = 8  # products of other numbers of rows may add in another order;
+WIDE, ROWS_IF_WIDE = 192, 32  # those of so many columns, with any other number of rows
 NUMBERS_IN_A_BLOCK = 2**22
 
 
@@ -98,7 +100,16 @@ def make_runner(module: SequenceModule, weights: list[Tensor], alone: bool) -> R
     places = blocks(hidden, copy_hidden, module.embedding_size).numpy()
     if module.embedding is None:
         n_features = copy.config["n_features"]
-    return Runner(copy, copy.head, weights, outputs, places, n_features, ROWS_TOGETHER)
+    sizes = copy.encoder.output_size, copy.n_read
+    together = ROWS_IF_WIDE if max(sizes) >= WIDE else ROWS_TOGETHER
+    return Runner(copy, copy.head, weights, outputs, places, n_features, together)
+
+
+def most_rows(runner: Runner) -> int:
+    """How many sequences a block has at most."""
+    if runner.head.weight.device.type != "cpu":
+        return ROWS_ELSEWHERE
+    return ROWS_IF_WIDE if runner.multiple == ROWS_IF_WIDE else ROWS_ON_CPU
 
 
 def weights_of(module: nn.Module) -> list[Tensor]:
@@ -139,7 +150,7 @@ def run_module(
         per_step = module.pooling == "none"
         n_rows = int(sequences.offsets[-1]) if per_step else len(sequences)
         results = torch.empty(n_rows, size, dtype=weight.dtype).numpy()
-        most = ROWS_ON_CPU if weight.device.type == "cpu" else ROWS_ELSEWHERE
+        most = most_rows(runner)
         for rows, n_steps in blocks_of_rows(sequences.lengths, most, run.widest):
             key = slice(rows.start, rows.stop) if isinstance(rows, range) else rows
             block = sequences[key] if fill is None else fill(sequences[key])
@@ -156,19 +167,36 @@ def run_module(
         return results
 
 
+def run_in_pieces(
+    module: SequenceModule,
+    sequences: Sequences,
+    take: Callable[[NDArray[np.int64], int, NDArray[Any]], None],
+) -> None:
+    """Run a module that only looks back over long sequences, a piece after another.
+
+    ``take`` is told which sequences were read, with which step the piece begins, and
+    the outputs (n_rows, n_steps, n_outputs); beyond the end of a sequence they mean
+    nothing. No answer depends on companions, as in ``run_module``.
+    """
+    weight = module.head.weight
+    with plain_torch(weight.device, gradients=False):
+        runner = runner_of(module)
+        run = module if runner.module is None else runner.module
+        for rows, n_steps in blocks_of_rows(sequences.lengths, most_rows(runner)):
+            which = np.asarray(rows)
+            x, _ = pad_block(sequences[which], n_steps, runner)
+            state = run.encoder.initial_state(len(x))
+            for start in range(0, n_steps, PIECE):
+                found, state = run.go_on(x[:, start : start + PIECE], state)
+                outputs = apply_head(runner.head, found)[: len(which)]
+                take(which, start, outputs.cpu().numpy()[..., runner.outputs])
+
+
 def apply_head(head: nn.Linear, x: Tensor) -> Tensor:
     """Map the embeddings of sequences, or of their steps."""
-    rows = head(pad_block_of_head(x.flatten(0, -2), head))
-    outputs: Tensor = rows[: x.shape[:-1].numel()].unflatten(0, x.shape[:-1])
-    return outputs
-
-
-def pad_block_of_head(x: Tensor, head: nn.Linear) -> Tensor:
-    """Add rows and columns of zeros, for whole products."""
-    n_rows, n_columns = -len(x) % ROWS_TOGETHER, head.in_features - x.shape[1]
-    if n_rows == n_columns == 0:
-        return x
-    return nn.functional.pad(x, (0, n_columns, 0, n_rows))
+    rows = x.flatten(0, -2)
+    rows = nn.functional.pad(rows, (0, head.in_features - rows.shape[1]))
+    return map_rows(rows, head.weight, head.bias).unflatten(0, x.shape[:-1])
 
 
 def blocks_of_rows(

@@ -8,13 +8,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from skrnn._layers import Linear
+from skrnn._layers import Linear, map_rows
 
 __all__ = ["KERNEL", "POOL", "Block", "InputScaling", "Stem"]
 
 KERNEL = 9  # steps that a convolution sees
 POOL = 4  # steps that become one
-ROWS_TOGETHER = 8  # products of other numbers of rows may add in another order
 COLUMNS_TOGETHER = 16
 EPSILON = 1e-5
 MEMORY = 10.0  # batches that running statistics reach back
@@ -115,20 +114,20 @@ class Block(nn.Module):
         return torch.zeros_like(x).masked_scatter(inside[:, :, None], rows)
 
     def apply_to(self, x: Tensor) -> Tensor:
-        """Do it with what was learned: one product, in which each row is alone.
+        """Do it with what was learned: products in which each row is alone.
 
         torch's convolution adds in an order that depends on the batch.
         """
         n, n_steps, _ = x.shape
         gain = self.gain * torch.rsqrt(self.variance + EPSILON)
         weight = self.convolution.weight * gain[:, None]
-        before, after = KERNEL // 2, KERNEL // 2 + -n_steps % ROWS_TOGETHER
-        rows = functional.pad(x, (0, 0, before, after)).unfold(1, KERNEL, 1)
+        around = KERNEL // 2
+        rows = functional.pad(x, (0, 0, around, around)).unfold(1, KERNEL, 1)
         rows = rows.flatten(2).flatten(0, 1)
         more = -rows.shape[1] % COLUMNS_TOGETHER
         rows, weight = (functional.pad(each, (0, more)) for each in (rows, weight))
-        outputs = torch.addmm(self.bias - self.mean * gain, rows, weight.mT)
-        return outputs.view(n, -1, len(weight))[:, :n_steps]
+        outputs = map_rows(rows, weight, self.bias - self.mean * gain)
+        return outputs.view(n, n_steps, len(weight))
 
 
 class Stem(nn.Module):

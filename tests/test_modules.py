@@ -588,12 +588,12 @@ def test_an_aligned_copy_answers_to_the_bit_whatever_the_place_and_the_company(
     x = nn.functional.pad(x, (0, width))
     order = np.random.default_rng(0)
     with torch.inference_mode():
-        expected = copied(x, lengths)
+        expected = copied.embed(x, lengths)  # the head is not for the copy to apply
         for n_rows in [8, 16, 24, 32]:
             for _ in range(3):
                 rows = torch.from_numpy(order.permutation(32)[:n_rows])
-                outputs = copied(x[rows], lengths[rows])
-                assert torch.equal(outputs, expected[rows])
+                embedding = copied.embed(x[rows], lengths[rows])
+                assert torch.equal(embedding, expected[rows])
 
 
 @all_cells

@@ -839,11 +839,16 @@ def test_running_follows_weights_that_were_changed_in_place(change: Any) -> None
 @pytest.mark.parametrize("part", ["outputs", "embedding"])
 @pytest.mark.parametrize("pooling", ["last", "concat", "attention"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("size", "engine"),
+    [(33, "auto"), pytest.param(257, "torch", marks=pytest.mark.slow)],
+)
 def test_running_few_and_many_sequences_agrees_to_the_bit(
-    cell: Any, part: Any, pooling: Any, dtype: Any
+    cell: Any, part: Any, pooling: Any, dtype: Any, size: int, engine: Any
 ) -> None:
-    config = {**CONFIG, "cell": cell, "hidden_size": 33, "bidirectional": True}
-    module = make_module({**config, "pooling": pooling, "dtype": dtype}, 0).eval()
+    config = {**CONFIG, "cell": cell, "hidden_size": size, "bidirectional": True}
+    config |= {"pooling": pooling, "dtype": dtype, "engine": engine}
+    module = make_module(config, 0).eval()
     many = Sequences.from_panel(normal(300, 21, module.config["n_features"]).numpy())
     expected = run_module(module, many, part)
     for start, stop in [(0, 1), (299, 300), (5, 12), (3, 131), (40, 297)]:
