@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from skrnn._classifiers import GRUClassifier, LSTMClassifier, RNNClassifier
     from skrnn._exporting import step_extras, step_state
     from skrnn._inputs import as_sequences
+    from skrnn._language_models import (
+        GRULanguageModel,
+        LSTMLanguageModel,
+        RNNLanguageModel,
+    )
     from skrnn._onnx import to_onnx
     from skrnn._preprocessing import SequenceScaler
     from skrnn._regressors import GRURegressor, LSTMRegressor, RNNRegressor
@@ -28,15 +33,18 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "GRUClassifier": "_classifiers",
+    "GRULanguageModel": "_language_models",
     "GRURegressor": "_regressors",
     "GRUSequenceRegressor": "_sequence_regressors",
     "GRUTagger": "_taggers",
     "LSTMClassifier": "_classifiers",
+    "LSTMLanguageModel": "_language_models",
     "LSTMRegressor": "_regressors",
     "LSTMSequenceRegressor": "_sequence_regressors",
     "LSTMTagger": "_taggers",
     "ModelFileError": "_saving",
     "RNNClassifier": "_classifiers",
+    "RNNLanguageModel": "_language_models",
     "RNNRegressor": "_regressors",
     "RNNSequenceRegressor": "_sequence_regressors",
     "RNNTagger": "_taggers",
@@ -55,15 +63,18 @@ _HOMES = {
 
 __all__ = [
     "GRUClassifier",
+    "GRULanguageModel",
     "GRURegressor",
     "GRUSequenceRegressor",
     "GRUTagger",
     "LSTMClassifier",
+    "LSTMLanguageModel",
     "LSTMRegressor",
     "LSTMSequenceRegressor",
     "LSTMTagger",
     "ModelFileError",
     "RNNClassifier",
+    "RNNLanguageModel",
     "RNNRegressor",
     "RNNSequenceRegressor",
     "RNNTagger",

@@ -19,7 +19,7 @@ from skrnn._step_targets import StepTargets
 from skrnn._training_set import Selection, TrainingSet
 
 __all__ = ["BatchIterator", "Dataset", "Share", "StepDataset", "TargetsPerStep"]
-__all__ += ["check_batch", "to_dataset"]
+__all__ += ["check_batch"]
 
 Share = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 POOL = 8  # batches whose sequences are sorted by length together
@@ -235,19 +235,15 @@ class BatchIterator:
         return [sorted_batches[i] for i in order]
 
 
-def to_dataset(data: TrainingSet | Dataset, device: torch.device) -> Dataset:
-    """Put a training set on the device; anything else is there already."""
-    if not isinstance(data, TrainingSet):
-        return data
-    per_step = isinstance(data.targets, StepTargets)
-    return (TargetsPerStep if per_step else StepDataset)(data, device)
-
-
-def check_batch(module: SequenceModule, data: TrainingSet, batch_size: int) -> None:
-    """Check that the batch with the longest sequence fits into memory."""
+def check_batch(
+    module: SequenceModule, data: TrainingSet, batch_size: int, bptt: int | None = None
+) -> None:
+    """Check that the batch with the longest sequence, or piece, fits into memory."""
     n_rows = len(data.weights)
-    n_batches = -(-n_rows // batch_size)
     longest = int(data.sequences.lengths.max())
+    if bptt is not None and longest > bptt:
+        n_rows, longest = batch_size, bptt
+    n_batches = -(-n_rows // batch_size)
     itemsize = next(module.parameters()).dtype.itemsize
     bytes_per_step = count_activations(module.config) * itemsize
     check_batch_memory(-(-n_rows // n_batches), longest, bytes_per_step)

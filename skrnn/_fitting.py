@@ -104,14 +104,19 @@ class Fitting(CallbackSupportMixin, BaseEstimator, ABC):
     def _scale_target(self, data: TrainingSet) -> TrainingSet:
         return data
 
+    def _count_epochs(self, max_epochs: int | str, train: TrainingSet) -> int:
+        """How many epochs there are, if that is left open."""
+        return count_epochs(max_epochs, len(train.weights), self.batch_size)
+
     _stratify: ClassVar[bool] = False
+    _has_targets: ClassVar[bool] = True  # apart from X
 
     # --- the story --------------------------------------------------------------
 
     @with_callbacks  # type: ignore[untyped-decorator]
     def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> None:
         self._check_params()
-        if (X_val is None) != (y_val is None):
+        if self._has_targets and (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val belong together: pass both or neither.")
         tasks = tasks_of(self, X, y, sample_weight, self.max_epochs)
         again = bool(self.warm_start) and hasattr(self, "net_")
@@ -126,16 +131,17 @@ class Fitting(CallbackSupportMixin, BaseEstimator, ABC):
             except (TypeError, ValueError) as error:
                 raise type(error)(f"In X_val and y_val: {error}") from error
         elif self.early_stopping:
-            train, validation = split_validation(
-                data,
-                self.validation_fraction,
-                self._stratify and data.targets.ndim == 1,
-                spawn_seeds(self.random_state, 1)[0],
-            )
+            train, validation = self._split(data)
         self._train(train, validation, again, self.max_epochs, self.lr_schedule, tasks)
         self.net_.optimizer_.state.clear()  # an annealed schedule leaves nothing to use
         if tasks is not None:
             tasks.end()
+
+    def _split(self, data: TrainingSet) -> tuple[TrainingSet, TrainingSet]:
+        """Split off a part to validate on."""
+        stratify = self._stratify and data.targets.ndim == 1
+        seed = spawn_seeds(self.random_state, 1)[0]
+        return split_validation(data, self.validation_fraction, stratify, seed)
 
     def _partial_fit(
         self, X: Any, y: Any, sample_weight: Any, classes: Any = None
@@ -201,7 +207,7 @@ class Fitting(CallbackSupportMixin, BaseEstimator, ABC):
         refuse_unclear(y, "y")
         refuse_unclear(sample_weight, "sample_weight")
         sequences = self._read_sequences(X, reset)
-        if y is None:
+        if y is None and self._has_targets:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but "
                 "the target y is None."
@@ -269,7 +275,7 @@ class Fitting(CallbackSupportMixin, BaseEstimator, ABC):
         old: Net | None = self.net_ if again else None
         n_before = 0 if old is None else len(old.history)
         stops = bool(self.early_stopping) and validation is not None
-        n_epochs = count_epochs(max_epochs, len(train.weights), self.batch_size)
+        n_epochs = self._count_epochs(max_epochs, train)
         settings = replace(
             self._settings(n_epochs, lr_schedule),
             patience=self.n_iter_no_change if stops else None,

@@ -27,6 +27,7 @@ CLASSES = {  # the only ones that are made from a file
     **{f"{cell}Regressor": "skrnn._regressors" for cell in CELLS},
     **{f"{cell}Tagger": "skrnn._taggers" for cell in CELLS},
     **{f"{cell}SequenceRegressor": "skrnn._sequence_regressors" for cell in CELLS},
+    **{f"{cell}LanguageModel": "skrnn._language_models" for cell in CELLS},
     **{f"{cell}Forecaster": "skrnn.forecasting._forecasters" for cell in CELLS},
     **{f"panel.{cell}Classifier": "skrnn.panel._classifiers" for cell in CELLS},
     **{f"panel.{cell}Regressor": "skrnn.panel._regressors" for cell in CELLS},

@@ -99,11 +99,11 @@ def n_blocks(estimator: Any, lengths: NDArray[np.int64], old: Any) -> int:
     return int(np.searchsorted(BLOCKS_FROM, usual, side="right"))
 
 
-def count_epochs(wanted: Any, n_sequences: int, batch_size: int) -> int:
+def count_epochs(wanted: Any, n_rows: int, batch_size: int) -> int:
     """How many epochs there are, if that is left open."""
     if not isinstance(wanted, str):
         return int(wanted)
-    n_batches = -(-n_sequences // batch_size)
+    n_batches = -(-n_rows // batch_size)
     return max(FEWEST_EPOCHS, min(MOST_EPOCHS, ENOUGH_UPDATES // n_batches))
 
 

@@ -36,6 +36,7 @@ class Settings:
     checkpoint: Any = None  # a path, or what was opened there
     tasks: Any = None  # for callbacks of scikit-learn: see FitTasks
     processes: Any = None  # that train together: see Processes
+    bptt: int | None = None  # steps of a piece, of sequences that are read in pieces
 
 
 class StopTraining(Exception):  # no error: early stopping is done

@@ -20,7 +20,7 @@ from skrnn._callbacks import CallbackSupportMixin, tasks_of, with_callbacks
 from skrnn._sequences import Sequences, offsets_of
 from skrnn._validation import draft_of
 
-__all__ = ["TokenEncoder"]
+__all__ = ["TokenEncoder", "join_tokens"]
 
 UNKNOWN, UNKNOWN_TOKEN = -1, "<unknown>"
 FORMS = "a list of texts, or of lists of tokens"
@@ -197,16 +197,9 @@ class TokenEncoder(  # transform gives Sequences, which nothing can wrap
             If X holds something else than texts and tokens.
         """
         check_is_fitted(self)
-        lists = self._tokens_of(X)
-        everything = chain.from_iterable(lists)
-        if hasattr(self, "tokens_"):
-            places = {token: place for place, token in enumerate(self.tokens_)}
-            codes = [places.get(token, UNKNOWN) for token in everything]
-        else:
-            n = self.n_tokens_
-            codes = [murmurhash3_32(token, positive=True) % n for token in everything]
-        values = np.array(codes, dtype=np.int64)[:, None]
-        offsets = offsets_of([len(tokens) for tokens in lists])
+        codes = self._codes_of(self._tokens_of(X))
+        values = np.concatenate(codes)[:, None]
+        offsets = offsets_of([len(each) for each in codes])
         return Sequences(values, offsets, ["token"], [self.n_tokens_])
 
     def inverse_transform(self, X: Any) -> list[list[str]]:
@@ -296,6 +289,19 @@ class TokenEncoder(  # transform gives Sequences, which nothing can wrap
         """
         return np.array(["token"], dtype=object)
 
+    def _codes_of(self, lists: list[list[str]]) -> list[NDArray[np.int64]]:
+        """Number the tokens of each list."""
+        if hasattr(self, "tokens_"):
+            places = {token: place for place, token in enumerate(self.tokens_)}
+            found = [[places.get(token, UNKNOWN) for token in each] for each in lists]
+        else:
+            n = self.n_tokens_
+            found = [
+                [murmurhash3_32(token, positive=True) % n for token in each]
+                for each in lists
+            ]
+        return [np.array(codes, dtype=np.int64) for codes in found]
+
     def _refuse_buckets(self, method: str) -> None:
         if not hasattr(self, "tokens_"):
             raise ValueError(
@@ -303,8 +309,8 @@ class TokenEncoder(  # transform gives Sequences, which nothing can wrap
                 "none: use n_buckets=None."
             )
 
-    def _tokens_of(self, X: Any) -> list[list[str]]:
-        """Cut every text into tokens."""
+    def _tokens_of(self, X: Any, empty: bool = False) -> list[list[str]]:
+        """Cut every text into tokens; texts may be ``empty``."""
         if isinstance(X, str | bytes | Mapping) or getattr(X, "ndim", 1) != 1:
             about = "" if isinstance(X, str | bytes | Mapping) else f" of {X.ndim} axes"
             raise ValueError(
@@ -318,7 +324,14 @@ class TokenEncoder(  # transform gives Sequences, which nothing can wrap
                 f"Found array with 0 sample(s): X is empty, expected {FORMS}."
             )
         pattern = compiled(self.token_pattern)
-        return [self._cut(each, place, pattern) for place, each in enumerate(X)]
+        lists = [self._cut(each, place, pattern) for place, each in enumerate(X)]
+        if not empty and not all(lists):
+            place = lists.index([])
+            raise ValueError(
+                f"X[{place}] has no tokens ({[*X][place]!r}): drop it, with its target, "
+                "or put a token there that stands for nothing."
+            )
+        return lists
 
     def _cut(self, each: Any, place: int, pattern: re.Pattern[str]) -> list[str]:
         if isinstance(each, str):
@@ -337,11 +350,6 @@ class TokenEncoder(  # transform gives Sequences, which nothing can wrap
                 f"X[{place}] is {each!r}, a {type(each).__name__}, expected a text or "
                 "a list of tokens: fill or drop missing texts first."
             )
-        if not tokens:
-            raise ValueError(
-                f"X[{place}] has no tokens ({each!r}): drop it, with its target, or "
-                "put a token there that stands for nothing."
-            )
         return tokens
 
     def __sklearn_tags__(self) -> Any:
@@ -349,6 +357,14 @@ class TokenEncoder(  # transform gives Sequences, which nothing can wrap
         tags.input_tags.two_d_array = False
         tags.input_tags.string = True
         return tags
+
+
+def join_tokens(tokens: list[str], level: str) -> str:
+    """Make a text of tokens, with spaces between words where one writes them."""
+    if level == "char":
+        return "".join(tokens)
+    text = re.sub(r" ([.,;:!?)\]}])", r"\1", " ".join(tokens))
+    return re.sub(r"([(\[{]) ", r"\1", text)
 
 
 def compiled(pattern: str) -> re.Pattern[str]:

@@ -18,7 +18,8 @@ from skorch.callbacks import Callback, EarlyStopping, LRScheduler, ProgressBar
 from skorch.history import History
 from torch import nn
 
-from skrnn._batches import Dataset, check_batch, to_dataset
+from skrnn._batches import Dataset, StepDataset, TargetsPerStep, check_batch
+from skrnn._carrying import CarriedSteps
 from skrnn._checkpoints import (
     Checkpoint,
     compare_processes,
@@ -75,10 +76,12 @@ def fit_module(
         dropout_seed += place  # rows of its own, noise of its own
         settings = replace(settings, verbose=0 if place else settings.verbose)
     if isinstance(train, TrainingSet) and device.type == "cpu":  # a GPU says it itself
-        check_batch(module, train, settings.batch_size)
+        check_batch(module, train, settings.batch_size, settings.bptt)
     module.to(device)
-    train_set = to_dataset(train, device)
-    valid_set = None if validation is None else to_dataset(validation, device)
+    train_set = to_dataset(train, module, settings)
+    valid_set = None
+    if validation is not None:
+        valid_set = to_dataset(validation, module, settings)
     shuffler = np.random.default_rng(shuffle_seed)
     n_batches = len(train_set.iterator(settings.batch_size, shuffler))
     guard = FiniteGuard()
@@ -114,6 +117,17 @@ def fit_module(
     net.train_split = None
     net.history[-1]["batches"] = []
     return net
+
+
+def to_dataset(data: TrainingSet | Dataset, module: Any, settings: Settings) -> Dataset:
+    """Put a training set on the device; anything else is there already."""
+    if not isinstance(data, TrainingSet):
+        return data
+    if settings.bptt is not None:
+        state = module.encoder.initial_state(1)
+        return CarriedSteps(data, settings.device, settings.bptt, state)
+    kind = TargetsPerStep if settings.per_step else StepDataset
+    return kind(data, settings.device)
 
 
 def is_of_fit(callback: Any) -> bool:

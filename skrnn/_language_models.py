@@ -1,0 +1,1141 @@
+"""Language models: networks that say, and draw, how a text goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils._param_validation import (
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
+
+from skrnn._drawing import Draws
+from skrnn._next_tokens import CONSTRAINTS_OF_TOKENS, BaseNextToken
+from skrnn._params import spawn_seeds
+from skrnn._step_targets import split_steps
+from skrnn._tokens import TokenEncoder, join_tokens
+from skrnn._training_set import check_sample_weight
+from skrnn._validation import draft_of
+
+if TYPE_CHECKING:
+    from skrnn._streaming import StreamState
+
+__all__ = ["GRULanguageModel", "LSTMLanguageModel", "RNNLanguageModel"]
+
+END, UNKNOWN = "<end>", "<unknown>"
+OF_DRAWS: dict[str, list[Any]] = {
+    "max_tokens": [Interval(Integral, 1, None, closed="left")],
+    "temperature": [Interval(Real, 0.0, None, closed="left")],
+    "top_k": [Interval(Integral, 1, None, closed="left"), None],
+    "top_p": [Interval(Real, 0.0, 1.0, closed="right"), None],
+    "stop": [str, list, tuple, None],
+    "random_state": ["random_state", np.random.Generator],
+}
+
+
+class BaseLanguageModel(BaseNextToken):
+    """What the three language models share."""
+
+    _n_marks = 2
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **CONSTRAINTS_OF_TOKENS,
+        "level": [StrOptions({"word", "char"})],
+        "lowercase": ["boolean"],
+        "token_pattern": [str],
+        "min_count": [Interval(Integral, 1, None, closed="left")],
+        "max_tokens": [Interval(Integral, 1, None, closed="left"), None],
+        "vocabulary": [Iterable, None],
+    }
+
+    def __init__(
+        self,
+        hidden_size: int = 256,
+        *,
+        num_layers: int = 1,
+        dropout: float = 0.1,
+        level: Literal["word", "char"] = "char",
+        lowercase: bool = False,
+        token_pattern: str = r"\w+|[^\w\s]",
+        min_count: int = 1,
+        max_tokens: int | None = None,
+        vocabulary: Any = None,
+        embedding: Any = "auto",
+        word_dropout: float = 0.0,
+        bptt: int = 128,
+        lr: float = 3e-3,
+        lr_schedule: str = "one_cycle",
+        optimizer: Any = "adamw",
+        weight_decay: float = 1e-2,
+        max_grad_norm: float | None = 1.0,
+        max_epochs: int | str = "auto",
+        batch_size: int = 32,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        warm_start: bool = False,
+        dtype: str = "float32",
+        device: str = "auto",
+        engine: str = "auto",
+        callbacks: Any = None,
+        net_params: dict[str, Any] | None = None,
+        checkpoint: Any = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.dropout = dropout
+        self.level = level
+        self.lowercase = lowercase
+        self.token_pattern = token_pattern
+        self.min_count = min_count
+        self.max_tokens = max_tokens
+        self.vocabulary = vocabulary
+        self.embedding = embedding
+        self.word_dropout = word_dropout
+        self.bptt = bptt
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.max_grad_norm = max_grad_norm
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.dtype = dtype
+        self.device = device
+        self.engine = engine
+        self.callbacks = callbacks
+        self.net_params = net_params
+        self.checkpoint = checkpoint
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @property
+    def classes_(self) -> NDArray[np.object_]:
+        """What may come next: the tokens, the end, and what is unknown."""
+        return np.append(self.tokens_, np.array([END, UNKNOWN], dtype=object))
+
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Train for one epoch at a constant learning rate.
+
+        The first call learns the tokens, unless a ``vocabulary`` is given; others that
+        come later are unknown.
+
+        Parameters
+        ----------
+        X : list of str, or of lists of str
+            The texts to learn from, or their tokens.
+        y : None
+            Ignored.
+        sample_weight : array of shape (n_texts,) or None, default=None
+            Weights of the texts; None is 1.
+
+        Returns
+        -------
+        self : object
+            The estimator, trained further.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X or a weight cannot be used. What was fitted before is
+            kept.
+        TypeError
+            If X holds something else than texts and tokens.
+        """
+        return self._partial_fit_draft(X, None, sample_weight)
+
+    def score_samples(self, X: Any) -> NDArray[np.float64]:
+        """Compute the logarithm of the probability of each text.
+
+        Parameters
+        ----------
+        X : list of str, or of lists of str
+            The texts, or their tokens.
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_texts,)
+            The sum, over all tokens and the end, of the logarithm (in nats) of the
+            probability of each after those before it.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was fitted yet.
+        ValueError
+            If a text has no tokens.
+        TypeError
+            If X holds something else than texts and tokens.
+        """
+        fitted = self._fitted()
+        sequences = fitted._read_sequences(X, reset=False)
+        found, _ = fitted._log_probabilities(sequences)
+        totals: NDArray[np.float64] = np.add.reduceat(found, sequences.offsets[:-1])
+        return totals
+
+    def score_tokens(self, X: Any) -> NDArray[np.object_]:
+        """Compute the logarithm of the probability of each token.
+
+        Parameters
+        ----------
+        X : list of str, or of lists of str
+            The texts, or their tokens.
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_texts,)
+            An array of objects: for each text an array of shape (n_tokens_i + 1,), the
+            logarithm (in nats) of the probability of each token, and of the end, after
+            the tokens before it.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was fitted yet.
+        ValueError
+            If a text has no tokens.
+        TypeError
+            If X holds something else than texts and tokens.
+        """
+        fitted = self._fitted()
+        sequences = fitted._read_sequences(X, reset=False)
+        found, _ = fitted._log_probabilities(sequences)
+        return split_steps(found, sequences.offsets)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Compute the mean logarithm of the probabilities of all tokens.
+
+        Parameters
+        ----------
+        X : list of str, or of lists of str
+            The texts, or their tokens.
+        y : None
+            Ignored.
+        sample_weight : array of shape (n_texts,) or None, default=None
+            Weights of the texts; None is 1.
+
+        Returns
+        -------
+        score : float
+            The mean over all tokens and ends, in nats; the higher the better.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was fitted yet.
+        ValueError
+            If a text has no tokens, or a weight cannot be used.
+        TypeError
+            If X holds something else than texts and tokens.
+        """
+        fitted = self._fitted()
+        sequences = fitted._read_sequences(X, reset=False)
+        weights = check_sample_weight(sample_weight, len(sequences))
+        found, _ = fitted._log_probabilities(sequences)
+        of_tokens = np.repeat(weights, sequences.lengths)
+        return float(np.average(found, weights=of_tokens))
+
+    def perplexity(self, X: Any, sample_weight: Any = None) -> float:
+        """Compute the perplexity: among how many tokens the model is as if undecided.
+
+        Parameters
+        ----------
+        X : list of str, or of lists of str
+            The texts, or their tokens.
+        sample_weight : array of shape (n_texts,) or None, default=None
+            Weights of the texts; None is 1.
+
+        Returns
+        -------
+        perplexity : float
+            ``exp(-score(X))``; 1 is perfect.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was fitted yet.
+        ValueError
+            If a text has no tokens, or a weight cannot be used.
+        TypeError
+            If X holds something else than texts and tokens.
+        """
+        return float(np.exp(-self.score(X, sample_weight=sample_weight)))
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Predict the probabilities of what comes after each text.
+
+        Parameters
+        ----------
+        X : list of str, or of lists of str
+            Texts, or their tokens, that may go on; "" is the beginning.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_texts, n_classes)
+            In the order of ``classes_``.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was fitted yet.
+        TypeError
+            If X holds something else than texts and tokens.
+        """
+        fitted = self._fitted()
+        return fitted._of_last_step(fitted._begun(fitted._codes_of(X, empty=True)))
+
+    def predict(self, X: Any) -> NDArray[np.object_]:
+        """Predict the most probable token after each text.
+
+        Parameters
+        ----------
+        X : list of str, or of lists of str
+            Texts, or their tokens, that may go on; "" is the beginning.
+
+        Returns
+        -------
+        tokens : ndarray of str of shape (n_texts,)
+            Out of ``classes_``.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was fitted yet.
+        TypeError
+            If X holds something else than texts and tokens.
+        """
+        fitted = self._fitted()
+        found: NDArray[np.object_] = fitted.classes_[
+            fitted.predict_proba(X).argmax(axis=1)
+        ]
+        return found
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        prefix: Any = "",
+        max_tokens: int = 200,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        stop: Any = None,
+        random_state: Any = None,
+    ) -> list[Any]:
+        """Draw texts.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            How many texts.
+        prefix : str or list of str, default=""
+            What each of them begins with.
+        max_tokens : int, default=200
+            Most tokens that are drawn for a text.
+        temperature : float, default=1.0
+            What logarithms of probabilities are divided by: below 1, texts become more
+            usual; 0 takes the most probable token each time.
+        top_k : int or None, default=None
+            Draw from so many of the most probable tokens only (Fan et al., 2018,
+            arXiv:1805.04833).
+        top_p : float in (0, 1] or None, default=None
+            Draw from the fewest of the most probable tokens only whose probabilities
+            reach this sum (Holtzman et al., 2020, arXiv:1904.09751).
+        stop : str, list of str or None, default=None
+            A text ends before the first of these that is drawn.
+        random_state : int, RandomState, Generator or None, default=None
+            Seed. None draws from numpy's global generator.
+
+        Returns
+        -------
+        texts : list of str, or of lists of str
+            Of the form that ``fit`` has seen; each begins with ``prefix`` and ends
+            where the model or ``stop`` ends it, or after ``max_tokens``.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was fitted yet.
+        ValueError
+            If a parameter has a value that cannot be used.
+        TypeError
+            If ``prefix`` is neither a text nor a list of tokens.
+
+        Notes
+        -----
+        The same seed gives the same texts, whatever ``n_samples`` is: the first of
+        many are those of a few.
+        """
+        if not isinstance(n_samples, Integral) or n_samples < 1:
+            raise ValueError(f"n_samples is {n_samples!r}, expected a count from 1 on.")
+        fitted = self._fitted()
+        begun = fitted._encoder()._tokens_of([prefix], empty=True) * int(n_samples)
+        options = (max_tokens, temperature, top_k, top_p, stop, random_state)
+        drawn = fitted._draw(begun, *options)
+        return [
+            fitted._join([*first, *rest])
+            for first, rest in zip(begun, drawn, strict=True)
+        ]
+
+    def generate(
+        self,
+        X: Any,
+        *,
+        max_tokens: int = 200,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        stop: Any = None,
+        random_state: Any = None,
+    ) -> list[Any]:
+        """Draw how texts go on.
+
+        Parameters
+        ----------
+        X : list of str, or of lists of str
+            How texts begin.
+        max_tokens : int, default=200
+            Most tokens that are drawn for a text.
+        temperature : float, default=1.0
+            What logarithms of probabilities are divided by: below 1, texts become more
+            usual; 0 takes the most probable token each time.
+        top_k : int or None, default=None
+            Draw from so many of the most probable tokens only (Fan et al., 2018,
+            arXiv:1805.04833).
+        top_p : float in (0, 1] or None, default=None
+            Draw from the fewest of the most probable tokens only whose probabilities
+            reach this sum (Holtzman et al., 2020, arXiv:1904.09751).
+        stop : str, list of str or None, default=None
+            A text ends before the first of these that is drawn.
+        random_state : int, RandomState, Generator or None, default=None
+            Seed. None draws from numpy's global generator.
+
+        Returns
+        -------
+        texts : list of str, or of lists of str
+            What was drawn for each, without how it begins.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was fitted yet.
+        ValueError
+            If a parameter has a value that cannot be used.
+        TypeError
+            If X holds something else than texts and tokens.
+        """
+        fitted = self._fitted()
+        begun = fitted._encoder()._tokens_of(X, empty=True)
+        options = (max_tokens, temperature, top_k, top_p, stop, random_state)
+        return [fitted._join(tokens) for tokens in fitted._draw(begun, *options)]
+
+    def initial_state(self, n_sequences: int = 1) -> StreamState:
+        """Begin to read texts token by token.
+
+        Parameters
+        ----------
+        n_sequences : int, default=1
+            How many texts are read side by side.
+
+        Returns
+        -------
+        state : StreamState
+            Where they stand before their first token: a tuple of numpy arrays, which
+            can be copied, pickled and sent elsewhere.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was fitted yet.
+        """
+        stepper = self._stepper(begin=True)
+        state = stepper.initial_state(n_sequences)
+        mark = np.full((n_sequences, 1), self._n_tokens(), stepper.dtype)
+        return stepper.read(mark, state)[1]
+
+    def step(
+        self, x: Any, state: StreamState
+    ) -> tuple[NDArray[np.float64], StreamState]:
+        """Read one more token of each text, as it comes from a live source.
+
+        Costs the same however long a text has become. Runs on the CPU.
+
+        Parameters
+        ----------
+        x : list of str of length n_sequences
+            The next token of each text.
+        state : StreamState
+            What ``initial_state`` or the last ``step`` gave. It is left as it is.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_sequences, n_classes)
+            Of what comes next, in the order of ``classes_``.
+        state : StreamState
+            Where the texts stand now.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was fitted yet.
+        ValueError
+            If there are more or fewer tokens than texts, or the state is not of a
+            network of this form.
+        TypeError
+            If the state is something else, or a token is no string.
+        """
+        fitted = draft_of(self)
+        stepper = fitted._stepper()
+        stepper.check_state(state)
+        n_sequences = state.hidden.shape[2]
+        if isinstance(x, str) or len(x) != n_sequences:
+            raise ValueError(
+                f"x is {x!r}, expected a list of {n_sequences} tokens, one for each "
+                "text."
+            )
+        codes = fitted._encoder().transform([[token] for token in x]).values
+        outputs, state = stepper.read(codes.astype(stepper.dtype), state)
+        return fitted._decode(outputs.astype(np.float64)), state
+
+    def transform(self, X: Any) -> NDArray[np.float64]:
+        """Compute an embedding of each text: the outputs after its last token.
+
+        Parameters
+        ----------
+        X : list of str, or of lists of str
+            The texts, or their tokens.
+
+        Returns
+        -------
+        embedding : ndarray of shape (n_texts, hidden_size)
+            What the head of the network sees after the last token.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was fitted yet.
+        ValueError
+            If a text has no tokens.
+        TypeError
+            If X holds something else than texts and tokens.
+        """
+        from skrnn._running import run_module
+
+        fitted = self._fitted()
+        sequences = fitted._read_sequences(X, reset=False)
+        found = run_module(fitted.module_, sequences, "embedding")
+        return found[sequences.offsets[1:] - 1].astype(np.float64)
+
+    # --- tokens -------------------------------------------------------------------
+
+    def _encoder(self) -> TokenEncoder:
+        """Give what cuts texts, with the tokens learned."""
+        encoder = TokenEncoder(
+            self.level,
+            lowercase=self.lowercase,
+            token_pattern=self.token_pattern,
+            min_count=self.min_count,
+            max_tokens=self.max_tokens,
+        )
+        if "tokens_" in vars(self):
+            encoder.tokens_, encoder.n_tokens_ = self.tokens_, len(self.tokens_)
+        return encoder
+
+    def _learn_tokens(self, X: Any) -> None:
+        encoder = self._encoder()
+        self.tokens_ = encoder.set_params(vocabulary=self.vocabulary).fit(X).tokens_
+        self._of_lists = not isinstance(next(iter(X)), str)
+
+    def _n_tokens(self) -> int:
+        return len(self.tokens_)
+
+    def _codes_of(self, X: Any, empty: bool = False) -> list[NDArray[np.int64]]:
+        encoder = self._encoder()
+        return encoder._codes_of(encoder._tokens_of(X, empty))
+
+    def _join(self, tokens: list[str]) -> Any:
+        """Give tokens in the form in which texts came to ``fit``."""
+        return tokens if self._of_lists else join_tokens(tokens, self.level)
+
+    def _draw(
+        self,
+        begun: list[list[str]],
+        max_tokens: int,
+        temperature: float,
+        top_k: int | None,
+        top_p: float | None,
+        stop: Any,
+        random_state: Any,
+    ) -> list[list[str]]:
+        """Draw the tokens that follow lists of tokens."""
+        options = {"max_tokens": max_tokens, "temperature": temperature}
+        options |= {"top_k": top_k, "top_p": top_p, "stop": stop}
+        validate_parameter_constraints(
+            OF_DRAWS, {**options, "random_state": random_state}, "generate"
+        )
+        encoder, stepper = self._encoder(), self._stepper(begin=True)
+        named = [] if stop is None else [stop] if isinstance(stop, str) else [*stop]
+        ends = encoder._tokens_of(named) if named else []
+        draw = Draws(
+            spawn_seeds(random_state, len(begun)),
+            temperature,
+            top_k,
+            top_p,
+            never=(self._n_tokens() + 1,),
+        )
+        n_tokens, codes = self._n_tokens(), encoder._codes_of(begun)
+        stops = [each.tolist() for each in encoder._codes_of(ends)]
+        drawn = draw_tokens(stepper, draw, codes, n_tokens, max_tokens, stops)
+        return [[self.tokens_[code] for code in each] for each in drawn]
+
+
+def draw_tokens(
+    stepper: Any,
+    draw: Draws,
+    begun: list[NDArray[np.int64]],
+    n_tokens: int,
+    max_tokens: int,
+    stops: list[list[int]],
+) -> list[list[int]]:
+    """Draw codes of tokens, each list until its end, a stop or ``max_tokens``."""
+    state, outputs = read_all(stepper, begun, n_tokens)
+    drawn: list[list[int]] = [[] for _ in begun]
+    going = np.ones(len(begun), dtype=bool)
+    for _ in range(max_tokens):
+        codes = draw(outputs)
+        for place in np.flatnonzero(going):
+            code, tokens = int(codes[place]), drawn[place]
+            if code == n_tokens:
+                going[place] = False
+                continue
+            tokens.append(code)
+            for stop in stops:
+                if tokens[-len(stop) :] == stop:
+                    del tokens[-len(stop) :]
+                    going[place] = False
+                    break
+        if not going.any():
+            break
+        read = np.minimum(codes, n_tokens)[:, None].astype(stepper.dtype)
+        outputs, state = stepper.read(read, state)
+    return drawn
+
+
+def read_all(
+    stepper: Any, begun: list[NDArray[np.int64]], n_tokens: int
+) -> tuple[StreamState, NDArray[Any]]:
+    """Read the mark of the beginning and lists of tokens of any lengths."""
+    state = stepper.initial_state(len(begun))
+    mark = np.full((len(begun), 1), n_tokens, stepper.dtype)
+    outputs, state = stepper.read(mark, state)
+    lengths = np.array([len(codes) for codes in begun])
+    for step in range(lengths.max(initial=0)):
+        rows = np.flatnonzero(lengths > step)
+        x = np.array([[begun[row][step]] for row in rows], stepper.dtype)
+        part = state._replace(hidden=state.hidden[:, :, rows])
+        found, part = stepper.read(x, part)
+        outputs[rows] = found
+        state.hidden[:, :, rows] = part.hidden
+    return state, outputs
+
+
+class RNNLanguageModel(BaseLanguageModel):
+    r"""Elman's recurrent network that learns how texts go on, and writes such.
+
+    Has no gates: the fewest weights per unit, but what happened many tokens ago is soon
+    forgotten. A baseline for the LSTM and the GRU. Texts are cut into characters or
+    words, or come as lists of tokens.
+
+    Parameters
+    ----------
+    hidden_size : int, default=256
+        Number of hidden units per layer and direction.
+    num_layers : int, default=1
+        Number of recurrent layers, one on top of the other.
+    dropout : float in [0, 1), default=0.1
+        Share of features dropped between layers and before the head while training, the
+        same ones at all steps of a sequence. Also acts with one layer.
+    level : {"word", "char"}, default="char"
+        What a text is cut into. Lists are taken as they are, one item for each token.
+    lowercase : bool, default=False
+        Whether texts are brought to lower case.
+    token_pattern : str, default=r"\w+|[^\w\s]"
+        Regular expression of a word, with ``level="word"``.
+    min_count : int, default=1
+        Tokens that come up less often in the training texts are unknown.
+    max_tokens : int or None, default=None
+        Largest number of tokens that are learned, the most frequent ones; others are
+        unknown.
+    vocabulary : list or array of str or None, default=None
+        The tokens, in the order of their numbers; None learns them.
+    embedding : int, "auto" or array of shape (n_categories, size), default="auto"
+        How many numbers stand for a category, "auto" 1.6 times the 0.56th power of
+        their number, 64 at most; or the vectors that training begins with. They decay
+        30 times as fast as other weights. The last category is the mark of the
+        beginning.
+    word_dropout : float in [0, 1), default=0.0
+        Share of categories that are taken for unknown while training (Iyyer et al.
+        2015, doi:10.3115/v1/P15-1162).
+    bptt : int, default=128
+        Tokens that are read before each update. The state is carried to the next ones
+        of the text, gradients are not (truncated backpropagation through time,
+        Williams & Peng 1990, doi:10.1162/neco.1990.2.4.490).
+    lr : float, default=3e-3
+        Step size of the optimiser, the largest one if there is a schedule.
+    lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
+        How ``lr`` changes from update to update: up from 4 % during the first quarter
+        and then down to 0 like a cosine, only down, or not at all.
+    optimizer : str or torch optimizer class, default="adamw"
+        What makes the updates: "adamw", "adam", "sgd", "rmsprop" or a class from
+        ``torch.optim``.
+    weight_decay : float, default=1e-2
+        Weight decay of the optimiser.
+    max_grad_norm : float or None, default=1.0
+        Gradients with a larger norm (over all weights) are shortened to it; None leaves
+        them.
+    max_epochs : int or "auto", default="auto"
+        Number of passes over the training texts. "auto" is 100, but with more than 30
+        batches only as many as make 3000 updates, and 10 at least.
+    batch_size : int, default=32
+        Largest number of texts in an update. A text that is longer than its share of
+        all of them is cut into parts, which are read side by side. Identical texts
+        count as one, with their weights added.
+    early_stopping : bool, default=False
+        Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
+        epochs, and to go back to the weights with the lowest.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the training texts set aside for ``early_stopping`` if ``fit`` gets no
+        ``X_val``; of a single text its end.
+    n_iter_no_change : int, default=10
+        Number of epochs without a lower ``valid_loss`` before ``early_stopping`` acts.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the fitted weights instead of new ones.
+    dtype : {"float32", "float64"}, default="float32"
+        Precision of the network.
+    device : str, default="auto"
+        Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
+        "cpu" if there is no GPU, and of several the one that the fewest processes use.
+    engine : {"auto", "torch", "native"}, default="auto"
+        What computes the layers: torch's modules, the compiled ones of this package,
+        which need a CPU, or those where they can and torch's elsewhere. Results are the
+        same up to rounding.
+    callbacks : list of skorch callbacks or None, default=None
+        Added to those of the estimator: loggers, checkpoints, schedules (with
+        ``lr_schedule="constant"``). They see numbers of tokens.
+    net_params : dict or None, default=None
+        More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
+        (0.9, 0.99)}``.
+    checkpoint : str, path or None, default=None
+        A file that a fit writes its state to, about once a second, and removes at the
+        end. If it is there already, of a fit with the same data and parameters that was
+        killed, ``fit`` goes on from it and gives what it would have given, to the bit;
+        of another fit, it is refused. Needs a ``random_state``, and safetensors;
+        ``callbacks`` begin anew. One file is for one fit: leave it None in a search or
+        a vote, whose clones would share it.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of initial weights, dropout and shuffling. None draws one from numpy's
+        global generator.
+    verbose : int, default=0
+        1 prints the losses after each epoch, 2 also shows a progress bar.
+
+    Attributes
+    ----------
+    tokens_ : ndarray of str of shape (n_tokens,)
+        The tokens, in the order of their numbers.
+    classes_ : ndarray of str of shape (n_tokens + 2,)
+        What may come next: the tokens, "<end>", "<unknown>".
+    net_ : skorch.NeuralNet
+        The net that trained the network, with its callbacks and history.
+    module_ : torch.nn.Module
+        The fitted network: ``x`` of shape (n_texts, n_steps, 1), numbers of tokens,
+        gives outputs of shape (n_texts, n_steps, n_tokens + 2).
+    history_ : list of dict
+        ``epoch``, ``train_loss``, ``valid_loss`` (if any) and ``dur`` (seconds) per
+        epoch. Losses are means over tokens, in nats.
+    n_iter_ : int
+        Number of epochs run.
+    device_ : str
+        The device that holds the network.
+    n_categories_ : ndarray of shape (1,)
+        Number of tokens, with the mark of the beginning.
+
+    See Also
+    --------
+    LSTMLanguageModel : A memory cell and three gates.
+    GRULanguageModel : Fewer weights per unit, often as good.
+    TokenEncoder : Tokens as the input of classifiers and taggers.
+
+    Notes
+    -----
+    With input :math:`x_t` and state :math:`h_t`,
+
+    .. math:: h_t = \tanh(W_{ih} x_t + b_{ih} + W_{hh} h_{t-1} + b_{hh})
+
+    After the state of each token stands a linear head, whose outputs a softmax turns
+    into probabilities of the next one [2]_. A text begins with a mark, and its end is
+    foreseen, too:
+
+    .. math:: \log p(x) = \sum_t \log p(x_t | x_1, \dots, x_{t-1})
+
+    The loss is the mean of the negative terms over all tokens and ends.
+
+    References
+    ----------
+    .. [1] Elman (1990), Finding Structure in Time, doi:10.1207/s15516709cog1402_1.
+    .. [2] Mikolov et al. (2010), Recurrent Neural Network Based Language Model,
+       doi:10.21437/Interspeech.2010-343.
+
+    Examples
+    --------
+    >>> from skrnn import RNNLanguageModel
+    >>> verses = ["a rose is a rose", "a rose is red", "is a rose red"] * 4
+    >>> model = RNNLanguageModel(hidden_size=32, lr=2e-2, random_state=0).fit(verses)
+    >>> model.generate(["a rose is r"], temperature=0)
+    ['ed']
+    >>> round(model.perplexity(["a rose is a rose"]), 1)
+    1.1
+    """
+
+    _cell = "rnn"
+
+
+class LSTMLanguageModel(BaseLanguageModel):
+    r"""Long short-term memory network that learns how texts go on, and writes such.
+
+    A model of texts says after each token how probable each next one is. So it tells
+    how usual a text is, and draws new ones. Texts are cut into characters or words, or
+    come as lists of tokens.
+
+    Parameters
+    ----------
+    hidden_size : int, default=256
+        Number of hidden units per layer and direction.
+    num_layers : int, default=1
+        Number of recurrent layers, one on top of the other.
+    dropout : float in [0, 1), default=0.1
+        Share of features dropped between layers and before the head while training, the
+        same ones at all steps of a sequence. Also acts with one layer.
+    level : {"word", "char"}, default="char"
+        What a text is cut into. Lists are taken as they are, one item for each token.
+    lowercase : bool, default=False
+        Whether texts are brought to lower case.
+    token_pattern : str, default=r"\w+|[^\w\s]"
+        Regular expression of a word, with ``level="word"``.
+    min_count : int, default=1
+        Tokens that come up less often in the training texts are unknown.
+    max_tokens : int or None, default=None
+        Largest number of tokens that are learned, the most frequent ones; others are
+        unknown.
+    vocabulary : list or array of str or None, default=None
+        The tokens, in the order of their numbers; None learns them.
+    embedding : int, "auto" or array of shape (n_categories, size), default="auto"
+        How many numbers stand for a category, "auto" 1.6 times the 0.56th power of
+        their number, 64 at most; or the vectors that training begins with. They decay
+        30 times as fast as other weights. The last category is the mark of the
+        beginning.
+    word_dropout : float in [0, 1), default=0.0
+        Share of categories that are taken for unknown while training (Iyyer et al.
+        2015, doi:10.3115/v1/P15-1162).
+    bptt : int, default=128
+        Tokens that are read before each update. The state is carried to the next ones
+        of the text, gradients are not (truncated backpropagation through time,
+        Williams & Peng 1990, doi:10.1162/neco.1990.2.4.490).
+    lr : float, default=3e-3
+        Step size of the optimiser, the largest one if there is a schedule.
+    lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
+        How ``lr`` changes from update to update: up from 4 % during the first quarter
+        and then down to 0 like a cosine, only down, or not at all.
+    optimizer : str or torch optimizer class, default="adamw"
+        What makes the updates: "adamw", "adam", "sgd", "rmsprop" or a class from
+        ``torch.optim``.
+    weight_decay : float, default=1e-2
+        Weight decay of the optimiser.
+    max_grad_norm : float or None, default=1.0
+        Gradients with a larger norm (over all weights) are shortened to it; None leaves
+        them.
+    max_epochs : int or "auto", default="auto"
+        Number of passes over the training texts. "auto" is 100, but with more than 30
+        batches only as many as make 3000 updates, and 10 at least.
+    batch_size : int, default=32
+        Largest number of texts in an update. A text that is longer than its share of
+        all of them is cut into parts, which are read side by side. Identical texts
+        count as one, with their weights added.
+    early_stopping : bool, default=False
+        Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
+        epochs, and to go back to the weights with the lowest.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the training texts set aside for ``early_stopping`` if ``fit`` gets no
+        ``X_val``; of a single text its end.
+    n_iter_no_change : int, default=10
+        Number of epochs without a lower ``valid_loss`` before ``early_stopping`` acts.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the fitted weights instead of new ones.
+    dtype : {"float32", "float64"}, default="float32"
+        Precision of the network.
+    device : str, default="auto"
+        Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
+        "cpu" if there is no GPU, and of several the one that the fewest processes use.
+    engine : {"auto", "torch", "native"}, default="auto"
+        What computes the layers: torch's modules, the compiled ones of this package,
+        which need a CPU, or those where they can and torch's elsewhere. Results are the
+        same up to rounding.
+    callbacks : list of skorch callbacks or None, default=None
+        Added to those of the estimator: loggers, checkpoints, schedules (with
+        ``lr_schedule="constant"``). They see numbers of tokens.
+    net_params : dict or None, default=None
+        More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
+        (0.9, 0.99)}``.
+    checkpoint : str, path or None, default=None
+        A file that a fit writes its state to, about once a second, and removes at the
+        end. If it is there already, of a fit with the same data and parameters that was
+        killed, ``fit`` goes on from it and gives what it would have given, to the bit;
+        of another fit, it is refused. Needs a ``random_state``, and safetensors;
+        ``callbacks`` begin anew. One file is for one fit: leave it None in a search or
+        a vote, whose clones would share it.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of initial weights, dropout and shuffling. None draws one from numpy's
+        global generator.
+    verbose : int, default=0
+        1 prints the losses after each epoch, 2 also shows a progress bar.
+
+    Attributes
+    ----------
+    tokens_ : ndarray of str of shape (n_tokens,)
+        The tokens, in the order of their numbers.
+    classes_ : ndarray of str of shape (n_tokens + 2,)
+        What may come next: the tokens, "<end>", "<unknown>".
+    net_ : skorch.NeuralNet
+        The net that trained the network, with its callbacks and history.
+    module_ : torch.nn.Module
+        The fitted network: ``x`` of shape (n_texts, n_steps, 1), numbers of tokens,
+        gives outputs of shape (n_texts, n_steps, n_tokens + 2).
+    history_ : list of dict
+        ``epoch``, ``train_loss``, ``valid_loss`` (if any) and ``dur`` (seconds) per
+        epoch. Losses are means over tokens, in nats.
+    n_iter_ : int
+        Number of epochs run.
+    device_ : str
+        The device that holds the network.
+    n_categories_ : ndarray of shape (1,)
+        Number of tokens, with the mark of the beginning.
+
+    See Also
+    --------
+    GRULanguageModel : Fewer weights per unit, often as good.
+    RNNLanguageModel : No gates, fewest weights.
+    TokenEncoder : Tokens as the input of classifiers and taggers.
+
+    Notes
+    -----
+    With input :math:`x_t`, output :math:`h_t` and memory cell :math:`c_t`,
+
+    .. math::
+        i_t &= \sigma(W_{ii} x_t + b_{ii} + W_{hi} h_{t-1} + b_{hi}) \\
+        f_t &= \sigma(W_{if} x_t + b_{if} + W_{hf} h_{t-1} + b_{hf}) \\
+        g_t &= \tanh(W_{ig} x_t + b_{ig} + W_{hg} h_{t-1} + b_{hg}) \\
+        o_t &= \sigma(W_{io} x_t + b_{io} + W_{ho} h_{t-1} + b_{ho}) \\
+        c_t &= f_t \odot c_{t-1} + i_t \odot g_t \\
+        h_t &= o_t \odot \tanh(c_t)
+
+    After the state of each token stands a linear head, whose outputs a softmax turns
+    into probabilities of the next one [2]_. A text begins with a mark, and its end is
+    foreseen, too:
+
+    .. math:: \log p(x) = \sum_t \log p(x_t | x_1, \dots, x_{t-1})
+
+    The loss is the mean of the negative terms over all tokens and ends.
+
+    References
+    ----------
+    .. [1] Hochreiter & Schmidhuber (1997), Long Short-Term Memory,
+       doi:10.1162/neco.1997.9.8.1735.
+    .. [2] Mikolov et al. (2010), Recurrent Neural Network Based Language Model,
+       doi:10.21437/Interspeech.2010-343.
+
+    Examples
+    --------
+    >>> from skrnn import LSTMLanguageModel
+    >>> verses = ["a rose is a rose", "a rose is red", "is a rose red"] * 4
+    >>> model = LSTMLanguageModel(hidden_size=32, lr=2e-2, random_state=0).fit(verses)
+    >>> model.generate(["a rose is r"], temperature=0)
+    ['ed']
+    >>> round(model.perplexity(["a rose is a rose"]), 1)
+    1.1
+    """
+
+    _cell = "lstm"
+
+
+class GRULanguageModel(BaseLanguageModel):
+    r"""Gated recurrent unit that learns how texts go on, and writes such.
+
+    A model of texts says after each token how probable each next one is. So it tells
+    how usual a text is, and draws new ones. Texts are cut into characters or words, or
+    come as lists of tokens.
+
+    Parameters
+    ----------
+    hidden_size : int, default=256
+        Number of hidden units per layer and direction.
+    num_layers : int, default=1
+        Number of recurrent layers, one on top of the other.
+    dropout : float in [0, 1), default=0.1
+        Share of features dropped between layers and before the head while training, the
+        same ones at all steps of a sequence. Also acts with one layer.
+    level : {"word", "char"}, default="char"
+        What a text is cut into. Lists are taken as they are, one item for each token.
+    lowercase : bool, default=False
+        Whether texts are brought to lower case.
+    token_pattern : str, default=r"\w+|[^\w\s]"
+        Regular expression of a word, with ``level="word"``.
+    min_count : int, default=1
+        Tokens that come up less often in the training texts are unknown.
+    max_tokens : int or None, default=None
+        Largest number of tokens that are learned, the most frequent ones; others are
+        unknown.
+    vocabulary : list or array of str or None, default=None
+        The tokens, in the order of their numbers; None learns them.
+    embedding : int, "auto" or array of shape (n_categories, size), default="auto"
+        How many numbers stand for a category, "auto" 1.6 times the 0.56th power of
+        their number, 64 at most; or the vectors that training begins with. They decay
+        30 times as fast as other weights. The last category is the mark of the
+        beginning.
+    word_dropout : float in [0, 1), default=0.0
+        Share of categories that are taken for unknown while training (Iyyer et al.
+        2015, doi:10.3115/v1/P15-1162).
+    bptt : int, default=128
+        Tokens that are read before each update. The state is carried to the next ones
+        of the text, gradients are not (truncated backpropagation through time,
+        Williams & Peng 1990, doi:10.1162/neco.1990.2.4.490).
+    lr : float, default=3e-3
+        Step size of the optimiser, the largest one if there is a schedule.
+    lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
+        How ``lr`` changes from update to update: up from 4 % during the first quarter
+        and then down to 0 like a cosine, only down, or not at all.
+    optimizer : str or torch optimizer class, default="adamw"
+        What makes the updates: "adamw", "adam", "sgd", "rmsprop" or a class from
+        ``torch.optim``.
+    weight_decay : float, default=1e-2
+        Weight decay of the optimiser.
+    max_grad_norm : float or None, default=1.0
+        Gradients with a larger norm (over all weights) are shortened to it; None leaves
+        them.
+    max_epochs : int or "auto", default="auto"
+        Number of passes over the training texts. "auto" is 100, but with more than 30
+        batches only as many as make 3000 updates, and 10 at least.
+    batch_size : int, default=32
+        Largest number of texts in an update. A text that is longer than its share of
+        all of them is cut into parts, which are read side by side. Identical texts
+        count as one, with their weights added.
+    early_stopping : bool, default=False
+        Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
+        epochs, and to go back to the weights with the lowest.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the training texts set aside for ``early_stopping`` if ``fit`` gets no
+        ``X_val``; of a single text its end.
+    n_iter_no_change : int, default=10
+        Number of epochs without a lower ``valid_loss`` before ``early_stopping`` acts.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the fitted weights instead of new ones.
+    dtype : {"float32", "float64"}, default="float32"
+        Precision of the network.
+    device : str, default="auto"
+        Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
+        "cpu" if there is no GPU, and of several the one that the fewest processes use.
+    engine : {"auto", "torch", "native"}, default="auto"
+        What computes the layers: torch's modules, the compiled ones of this package,
+        which need a CPU, or those where they can and torch's elsewhere. Results are the
+        same up to rounding.
+    callbacks : list of skorch callbacks or None, default=None
+        Added to those of the estimator: loggers, checkpoints, schedules (with
+        ``lr_schedule="constant"``). They see numbers of tokens.
+    net_params : dict or None, default=None
+        More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
+        (0.9, 0.99)}``.
+    checkpoint : str, path or None, default=None
+        A file that a fit writes its state to, about once a second, and removes at the
+        end. If it is there already, of a fit with the same data and parameters that was
+        killed, ``fit`` goes on from it and gives what it would have given, to the bit;
+        of another fit, it is refused. Needs a ``random_state``, and safetensors;
+        ``callbacks`` begin anew. One file is for one fit: leave it None in a search or
+        a vote, whose clones would share it.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of initial weights, dropout and shuffling. None draws one from numpy's
+        global generator.
+    verbose : int, default=0
+        1 prints the losses after each epoch, 2 also shows a progress bar.
+
+    Attributes
+    ----------
+    tokens_ : ndarray of str of shape (n_tokens,)
+        The tokens, in the order of their numbers.
+    classes_ : ndarray of str of shape (n_tokens + 2,)
+        What may come next: the tokens, "<end>", "<unknown>".
+    net_ : skorch.NeuralNet
+        The net that trained the network, with its callbacks and history.
+    module_ : torch.nn.Module
+        The fitted network: ``x`` of shape (n_texts, n_steps, 1), numbers of tokens,
+        gives outputs of shape (n_texts, n_steps, n_tokens + 2).
+    history_ : list of dict
+        ``epoch``, ``train_loss``, ``valid_loss`` (if any) and ``dur`` (seconds) per
+        epoch. Losses are means over tokens, in nats.
+    n_iter_ : int
+        Number of epochs run.
+    device_ : str
+        The device that holds the network.
+    n_categories_ : ndarray of shape (1,)
+        Number of tokens, with the mark of the beginning.
+
+    See Also
+    --------
+    LSTMLanguageModel : A memory cell and three gates.
+    RNNLanguageModel : No gates, fewest weights.
+    TokenEncoder : Tokens as the input of classifiers and taggers.
+
+    Notes
+    -----
+    With input :math:`x_t` and state :math:`h_t`,
+
+    .. math::
+        r_t &= \sigma(W_{ir} x_t + b_{ir} + W_{hr} h_{t-1} + b_{hr}) \\
+        z_t &= \sigma(W_{iz} x_t + b_{iz} + W_{hz} h_{t-1} + b_{hz}) \\
+        n_t &= \tanh(W_{in} x_t + b_{in} + r_t \odot (W_{hn} h_{t-1} + b_{hn})) \\
+        h_t &= (1 - z_t) \odot n_t + z_t \odot h_{t-1}
+
+    After the state of each token stands a linear head, whose outputs a softmax turns
+    into probabilities of the next one [2]_. A text begins with a mark, and its end is
+    foreseen, too:
+
+    .. math:: \log p(x) = \sum_t \log p(x_t | x_1, \dots, x_{t-1})
+
+    The loss is the mean of the negative terms over all tokens and ends.
+
+    References
+    ----------
+    .. [1] Cho et al. (2014), Learning Phrase Representations using RNN Encoder-Decoder
+       for Statistical Machine Translation, doi:10.3115/v1/D14-1179.
+    .. [2] Mikolov et al. (2010), Recurrent Neural Network Based Language Model,
+       doi:10.21437/Interspeech.2010-343.
+
+    Examples
+    --------
+    >>> from skrnn import GRULanguageModel
+    >>> verses = ["a rose is a rose", "a rose is red", "is a rose red"] * 4
+    >>> model = GRULanguageModel(hidden_size=32, lr=2e-2, random_state=0).fit(verses)
+    >>> model.generate(["a rose is r"], temperature=0)
+    ['ed']
+    >>> round(model.perplexity(["a rose is a rose"]), 1)
+    1.1
+    """
+
+    _cell = "gru"

@@ -1,0 +1,233 @@
+"""BaseNextToken: networks that say which token of a sequence comes next."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import replace
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+from sklearn.utils._param_validation import Interval
+
+from skrnn._drawing import log_softmax
+from skrnn._params import CONSTRAINTS
+from skrnn._per_step import BaseRecurrentPerStep
+from skrnn._preparing import count_epochs
+from skrnn._sequences import Sequences, offsets_of
+from skrnn._step_reading import weights_of_steps
+from skrnn._step_targets import StepTargets
+from skrnn._training_set import Selection, TrainingSet, check_sample_weight
+
+if TYPE_CHECKING:
+    from skrnn._settings import Kind, Settings
+
+__all__ = ["CONSTRAINTS_OF_TOKENS", "BaseNextToken"]
+
+OF_NUMBERS = {"bidirectional", "pooling", "stem", "scale_inputs", "init", "missing"}
+OF_NUMBERS |= {"categorical_features", "features_per_step", "class_weight"}
+CONSTRAINTS_OF_TOKENS: dict[str, list[Any]] = {
+    **{name: rule for name, rule in CONSTRAINTS.items() if name not in OF_NUMBERS},
+    "bptt": [Interval(Integral, 1, None, closed="left")],
+}
+
+
+class BaseNextToken(BaseRecurrentPerStep):
+    """What differs if the target of each step is the next one.
+
+    A network reads a mark where a sequence begins, then its tokens, and says after each
+    of these what comes next: one of ``n_tokens`` tokens, or else, where ``_n_marks`` is
+    2, the end or a token that is not known. Long sequences are read in pieces.
+    """
+
+    bidirectional = False
+    scale_inputs = None
+    categorical_features = "auto"
+    init = "orthogonal"
+    missing = "error"
+    loss = "log_loss"
+    features_per_step = None
+    bptt: int
+    batch_size: int
+    validation_fraction: float
+    _has_targets = False
+    _n_marks: ClassVar[int]  # 2: the end and what is unknown are foreseen, too
+
+    # --- what a task says -----------------------------------------------------
+
+    @abstractmethod
+    def _learn_tokens(self, X: Any) -> None:
+        """Learn the tokens there are."""
+
+    @abstractmethod
+    def _n_tokens(self) -> int:
+        """How many there are."""
+
+    @abstractmethod
+    def _codes_of(self, X: Any) -> list[NDArray[np.int64]]:
+        """Number the tokens of each sequence, -1 for unknown ones."""
+
+    # --- what is the same for all -----------------------------------------------
+
+    def _check_params(self) -> None:
+        super()._check_params()
+        if self.device == "accelerate":
+            raise ValueError(
+                f"device='accelerate': {type(self).__name__} carries the state of a "
+                "sequence from batch to batch, and does not share batches with other "
+                "processes. Use a device of one process."
+            )
+
+    def _read_sequences(self, X: Any, reset: bool) -> Sequences:
+        """Put the mark of the beginning before all tokens."""
+        if reset:
+            self._learn_tokens(X)
+        sequences = self._begun(self._codes_of(X))
+        if reset:
+            self.n_categories_ = np.array([self._n_tokens() + 1])
+            self._categorical = "auto"
+            self._n_step_features = 1
+        return sequences
+
+    def _begun(self, codes: list[NDArray[np.int64]]) -> Sequences:
+        n_tokens = self._n_tokens()
+        values = np.concatenate([part for each in codes for part in ([n_tokens], each)])
+        offsets = offsets_of([1 + len(each) for each in codes])
+        values = values.astype(self._dtype_of_net())[:, None]
+        return Sequences(values, offsets, ["token"], [n_tokens + 1])
+
+    def _pair_steps(self, sequences: Sequences, y: Any, weight: Any) -> tuple[Any, Any]:
+        targets, foreseen = self._targets_of(sequences)
+        lengths = sequences.lengths
+        weights = check_sample_weight(weight, len(lengths))
+        _, shares = weights_of_steps(None, lengths)
+        return StepTargets(targets, shares * foreseen, sequences.offsets), weights
+
+    def _targets_of(self, sequences: Sequences) -> tuple[NDArray[np.int64], Any]:
+        """Code of what comes after each step, and whether it is foreseen at all."""
+        codes, n_tokens = sequences.values[:, 0].astype(np.int64), self._n_tokens()
+        following = np.append(codes[1:], n_tokens)
+        ends = sequences.offsets[1:] - 1
+        following[ends] = n_tokens
+        if self._n_marks == 2:
+            return np.where(following < 0, n_tokens + 1, following), True
+        foreseen = (following >= 0) & (following < n_tokens)
+        return np.where(foreseen, following, 0), foreseen
+
+    def _read_values(self, parts: list[Any]) -> NDArray[Any]:
+        raise NotImplementedError  # there is no y
+
+    def _read_target(self, y: Any, weights: NDArray[np.float64], classes: Any) -> Any:
+        return y
+
+    def _encode_target(self, y: Any, weights: NDArray[np.float64]) -> Any:
+        return y
+
+    def _target_kind(self) -> Kind:
+        return "classes"
+
+    def _n_module_outputs(self) -> int:
+        return self._n_tokens() + self._n_marks
+
+    def _decode(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        probabilities: NDArray[np.float64] = softmax(outputs, axis=1)
+        return probabilities
+
+    def _count_epochs(self, max_epochs: int | str, train: TrainingSet) -> int:
+        n_pieces = int((-(-train.sequences.lengths // self.bptt)).sum())
+        return count_epochs(max_epochs, n_pieces, self.batch_size)
+
+    def _split(self, data: TrainingSet) -> tuple[TrainingSet, TrainingSet]:
+        if len(data.weights) > 1:
+            return super()._split(data)
+        length = int(data.sequences.lengths[0])  # a single text: its end
+        n_train = length - max(1, round(self.validation_fraction * length))
+        if n_train < 1:
+            raise ValueError(
+                f"early_stopping with validation_fraction={self.validation_fraction} "
+                f"leaves nothing to train on: the only text has {length - 1} tokens."
+            )
+        values, targets = Selection.of(data.sequences).read().values, data.targets
+        parts = []
+        for part in (slice(n_train), slice(n_train, None)):
+            offsets = offsets_of([len(values[part])])
+            sequences = Sequences(values[part], offsets, ["token"])
+            steps = StepTargets(targets.values[part], targets.shares[part], offsets)
+            parts.append(TrainingSet(Selection.of(sequences), steps, data.weights))
+        return parts[0], parts[1]
+
+    def _settings(
+        self, max_epochs: int, lr_schedule: str, or_cpu: bool = False
+    ) -> Settings:
+        settings = super()._settings(max_epochs, lr_schedule, or_cpu)
+        return replace(settings, bptt=int(self.bptt))
+
+    # --- what is said of sequences -------------------------------------------------
+
+    def _log_probabilities(
+        self, sequences: Sequences
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Of what came after each step, and whether it was foreseen at all."""
+        from skrnn._running import run_in_pieces
+
+        targets, foreseen = self._targets_of(sequences)
+        found, offsets = np.zeros(len(targets)), sequences.offsets
+
+        def take(rows: NDArray[np.int64], start: int, outputs: NDArray[Any]) -> None:
+            steps = start + np.arange(outputs.shape[1])
+            inside = steps < sequences.lengths[rows][:, None]
+            where = (offsets[rows][:, None] + steps)[inside]
+            said = log_softmax(outputs[inside])
+            found[where] = said[np.arange(len(where)), targets[where]]
+
+        run_in_pieces(self.module_, sequences, take)
+        return found, np.broadcast_to(foreseen, found.shape)
+
+    def _of_last_step(self, sequences: Sequences) -> NDArray[np.float64]:
+        """Probabilities of what comes after the end, (n_sequences, n_outputs)."""
+        from skrnn._running import run_in_pieces
+
+        last = np.empty((len(sequences), self._n_module_outputs()))
+
+        def take(rows: NDArray[np.int64], start: int, outputs: NDArray[Any]) -> None:
+            places = sequences.lengths[rows] - 1 - start
+            inside = (places >= 0) & (places < outputs.shape[1])
+            last[rows[inside]] = outputs[inside, places[inside]]
+
+        run_in_pieces(self.module_, sequences, take)
+        return self._decode(last)
+
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, X_val: Any = None
+    ) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : list of sequences of tokens
+            What to learn from.
+        y : None
+            Ignored.
+        sample_weight : array of shape (n_sequences,) or None, default=None
+            Weights of the sequences; weight k is the same as k copies. None is 1.
+        X_val : like X, or None, default=None
+            Sequences to compute ``valid_loss`` on after each epoch. With
+            ``early_stopping=True`` they take the place of the part split off X: some
+            of the sequences, or the end of an only one.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X or a weight has a value that cannot be used. What was
+            fitted before is kept.
+        TypeError
+            If X holds something else than sequences of tokens.
+        """
+        return super().fit(X, None, sample_weight, X_val, None)
