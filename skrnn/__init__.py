@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from skrnn._taggers import GRUTagger, LSTMTagger, RNNTagger
     from skrnn._tokens import TokenEncoder
     from skrnn._torch import to_torch
+    from skrnn._transducers import Seq2SeqTransducer
     from skrnn._windows import make_windows
 
 _HOMES = {
@@ -48,6 +49,7 @@ _HOMES = {
     "RNNRegressor": "_regressors",
     "RNNSequenceRegressor": "_sequence_regressors",
     "RNNTagger": "_taggers",
+    "Seq2SeqTransducer": "_transducers",
     "SequenceScaler": "_preprocessing",
     "Sequences": "_sequences",
     "TokenEncoder": "_tokens",
@@ -78,6 +80,7 @@ __all__ = [
     "RNNRegressor",
     "RNNSequenceRegressor",
     "RNNTagger",
+    "Seq2SeqTransducer",
     "SequenceScaler",
     "Sequences",
     "TokenEncoder",

@@ -1,4 +1,4 @@
-"""BaseRecurrent: what users, scikit-learn and pickle ask of a network."""
+"""What users, scikit-learn and pickle ask of a network."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:  # torch is loaded by the first fit
     from skrnn._running import Part
     from skrnn._streaming import Stepper, StreamState
 
-__all__ = ["BaseRecurrent"]
+__all__ = ["BaseNetwork", "BaseRecurrent"]
 
 
-class BaseRecurrent(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitting):
-    """Fit, run and describe one recurrent network.
+class BaseNetwork(Fitting):
+    """Fit, describe, clone and pickle one recurrent network.
 
     A fit works on a draft of the estimator, which takes its place at the very end: a
     fit that fails or is interrupted changes nothing, and a predict in another thread
@@ -76,6 +76,79 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         draft = draft_of(self)
         draft._fit(X, y, sample_weight, X_val, y_val)
         return self._adopt(draft)
+
+    @property
+    def history_(self) -> list[dict[str, Any]]:
+        """One dict per epoch: ``epoch``, ``train_loss``, ``valid_loss``, ``dur``."""
+        from skrnn._checkpoints import told_of
+
+        return [told_of(epoch) for epoch in self.net_.history]
+
+    @property
+    def n_iter_(self) -> int:
+        """Number of epochs run."""
+        return len(self.net_.history)
+
+    @property
+    def device_(self) -> str:
+        """The device that holds the network."""
+        return str(next(self.module_.parameters()).device)
+
+    # --- on a draft -------------------------------------------------------------------
+
+    def _fitted(self) -> Self:
+        """Make a draft of the fitted estimator, which no fit will change."""
+        if "net_" not in vars(self):  # scikit-learn's check takes time at every predict
+            check_is_fitted(self)
+        return draft_of(self)
+
+    def _adopt(self, draft: Self) -> Self:
+        """Take over what a draft has learned, at once, but not its parameters."""
+        params = {name: vars(self)[name] for name in self._get_param_names()}
+        self.__dict__ = {**vars(draft), **params}
+        return self
+
+    # --- scikit-learn's and pickle's doors ------------------------------------------
+
+    @classmethod
+    @cache
+    def _get_param_names(cls) -> list[str]:
+        """Read the signature of ``__init__`` once; it is asked for in every fit."""
+        names: list[str] = super()._get_param_names()
+        return names
+
+    def __sklearn_clone__(self) -> Self:
+        """Clone the parameters; callbacks need some care."""
+        others = draft_of(self)
+        others.callbacks = None
+        cloned: Self = super(BaseNetwork, others).__sklearn_clone__()
+        cloned.callbacks = fresh_callbacks(self.callbacks, copy.deepcopy)
+        return cloned
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Give the fitted network as numbers, names and numpy arrays."""
+        state: dict[str, Any] = dict(super().__getstate__())
+        if "net_" in state:
+            from skrnn._dumping import dump_net
+
+            state["net_"] = dump_net(state["net_"])
+            # a callback may hold tensors of the fit, which is over
+            state["callbacks"] = fresh_callbacks(state["callbacks"], copy.copy)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Rebuild the network, on the CPU if its device is not here."""
+        super().__setstate__(state)
+        if "net_" not in state:
+            return
+        from skrnn._dumping import load_net
+
+        settings = self._settings(1, "constant", or_cpu=True)
+        self.net_ = load_net(state["net_"], settings)
+
+
+class BaseRecurrent(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseNetwork):
+    """Run a network that gives each sequence, or each step, an answer."""
 
     def transform(self, X: Any) -> NDArray[np.float64]:
         """Compute the embedding: what the head of the network sees.
@@ -169,37 +242,6 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         outputs, state = stepper.read(x, state)
         return fitted._decode(outputs.astype(np.float64)), state
 
-    @property
-    def history_(self) -> list[dict[str, Any]]:
-        """One dict per epoch: ``epoch``, ``train_loss``, ``valid_loss``, ``dur``."""
-        from skrnn._checkpoints import told_of
-
-        return [told_of(epoch) for epoch in self.net_.history]
-
-    @property
-    def n_iter_(self) -> int:
-        """Number of epochs run."""
-        return len(self.net_.history)
-
-    @property
-    def device_(self) -> str:
-        """The device that holds the network."""
-        return str(next(self.module_.parameters()).device)
-
-    # --- on a draft -------------------------------------------------------------------
-
-    def _fitted(self) -> Self:
-        """Make a draft of the fitted estimator, which no fit will change."""
-        if "net_" not in vars(self):  # scikit-learn's check takes time at every predict
-            check_is_fitted(self)
-        return draft_of(self)
-
-    def _adopt(self, draft: Self) -> Self:
-        """Take over what a draft has learned, at once, but not its parameters."""
-        params = {name: vars(self)[name] for name in self._get_param_names()}
-        self.__dict__ = {**vars(draft), **params}
-        return self
-
     def _run(self, X: Any, part: Part = "outputs") -> NDArray[np.float64]:
         """Check X and run the fitted network over it."""
         from skrnn._running import run_module
@@ -221,15 +263,6 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             )
         return stepper_of(self.net_, begin)
 
-    # --- scikit-learn's and pickle's doors ------------------------------------------
-
-    @classmethod
-    @cache
-    def _get_param_names(cls) -> list[str]:
-        """Read the signature of ``__init__`` once; it is asked for in every fit."""
-        names: list[str] = super()._get_param_names()
-        return names
-
     @property
     def _n_features_out(self) -> int:
         return self.module_.embedding_size
@@ -239,32 +272,3 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = self.missing == "mask"
         return tags
-
-    def __sklearn_clone__(self) -> Self:
-        """Clone the parameters; callbacks need some care."""
-        others = draft_of(self)
-        others.callbacks = None
-        cloned: Self = super(BaseRecurrent, others).__sklearn_clone__()
-        cloned.callbacks = fresh_callbacks(self.callbacks, copy.deepcopy)
-        return cloned
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Give the fitted network as numbers, names and numpy arrays."""
-        state: dict[str, Any] = dict(super().__getstate__())
-        if "net_" in state:
-            from skrnn._dumping import dump_net
-
-            state["net_"] = dump_net(state["net_"])
-            # a callback may hold tensors of the fit, which is over
-            state["callbacks"] = fresh_callbacks(state["callbacks"], copy.copy)
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Rebuild the network, on the CPU if its device is not here."""
-        super().__setstate__(state)
-        if "net_" not in state:
-            return
-        from skrnn._dumping import load_net
-
-        settings = self._settings(1, "constant", or_cpu=True)
-        self.net_ = load_net(state["net_"], settings)

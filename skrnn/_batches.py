@@ -18,8 +18,8 @@ from skrnn._sizes import count_activations
 from skrnn._step_targets import StepTargets
 from skrnn._training_set import Selection, TrainingSet
 
-__all__ = ["BatchIterator", "Dataset", "Share", "StepDataset", "TargetsPerStep"]
-__all__ += ["check_batch"]
+__all__ = ["BatchIterator", "Dataset", "PairedSteps", "Share", "StepDataset"]
+__all__ += ["TargetsPerStep", "check_batch"]
 
 Share = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 POOL = 8  # batches whose sequences are sorted by length together
@@ -166,7 +166,12 @@ class TargetsPerStep(StepDataset):
         if not self.uniform:
             there = torch.from_numpy(rows).to(self.device)
             inputs["lengths"] = self.lengths_there[there]
-        lengths = self.lengths[rows]
+        targets, inputs["weights"] = self.pad_targets(rows)
+        return inputs, targets
+
+    def pad_targets(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Give targets (n, n_steps, [n_outputs]) and weights (n, n_steps)."""
+        lengths = (self.offsets[1:] - self.offsets[:-1])[rows]
         steps = np.arange(lengths.max())
         outside = steps >= lengths[:, None]
         where = self.offsets[rows][:, None] + steps
@@ -177,7 +182,22 @@ class TargetsPerStep(StepDataset):
         targets = self.targets[index]
         targets[no_step] = 0.0 if targets.is_floating_point() else -1
         assert self.weights is not None  # narrows the type only
-        inputs["weights"] = self.weights[index].masked_fill(no_step, 0.0)
+        return targets, self.weights[index].masked_fill(no_step, 0.0)
+
+
+class PairedSteps(TargetsPerStep):
+    """Sequences with targets that are sequences of codes, which all end with a mark.
+
+    What a network has written before each of them, the mark first, comes beside.
+    """
+
+    def batch(self, rows: NDArray[np.int64], share: Share | None = None) -> Any:
+        """Pad sequences and targets, each to their own longest."""
+        inputs, targets = super().batch(rows, share)
+        mark = self.targets[self.offsets[1] - 1]
+        before = mark.expand(len(targets), 1)
+        written = torch.cat([before, targets[:, :-1]], dim=1)
+        inputs["written"] = written[:, :, None].to(inputs["x"].dtype)
         return inputs, targets
 
 

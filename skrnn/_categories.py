@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from skrnn._sequences import Sequences, place_of
 
-__all__ = ["UNKNOWN_ROW", "check_codes", "check_step_codes", "holds_vectors"]
+__all__ = ["UNKNOWN_ROW", "check_codes", "check_step_codes", "holds_vectors", "size_of"]
 __all__ += ["learn_categories", "tables_of"]
 
 UNKNOWN_ROW = 0  # row of a table of vectors; the categories follow

@@ -7,16 +7,21 @@ from typing import Any
 
 import torch
 
+from skrnn._attending import TransducerModule, count_transducer
 from skrnn._checkpoints import as_plain, as_tensors, plain_epoch, set_moments
 from skrnn._devices import plain_torch
 from skrnn._modules import SequenceModule
 from skrnn._net import Net
 from skrnn._settings import Settings
-from skrnn._sizes import check_weights
+from skrnn._sizes import check_weights, count_weights
 from skrnn._training import make_net
 
 __all__ = ["dump_net", "load_net"]
 
+KINDS: Any = {  # whether a network has sources, and not features
+    False: (SequenceModule, count_weights),
+    True: (TransducerModule, count_transducer),
+}
 USABLE: dict[str, Any] = {"loss": "squared_error", "lr": 1e-3, "weight_decay": 0.0}
 USABLE |= {"batch_size": 1, "verbose": 0, "net_params": None}
 
@@ -38,9 +43,10 @@ def dump_net(net: Net) -> dict[str, Any]:
 def load_net(state: dict[str, Any], settings: Settings) -> Net:
     """Make the net that ``dump_net`` described."""
     config = state["config"]
-    check_weights(config, state["weights"])
+    kind, count = KINDS["n_sources" in config]
+    check_weights(config, state["weights"], count)
     with plain_torch(settings.device):
-        module = SequenceModule(**{**config, "dtype": getattr(torch, config["dtype"])})
+        module = kind(**{**config, "dtype": getattr(torch, config["dtype"])})
         weights = as_tensors(state["weights"])
         module.to_empty(device=settings.device)
         module.load_state_dict(weights)

@@ -260,7 +260,7 @@ class Fitting(CallbackSupportMixin, BaseEstimator, ABC):
     ) -> None:
         from skrnn._devices import plain_torch
         from skrnn._layers import check_engine
-        from skrnn._modules import copy_module, make_module
+        from skrnn._modules import copy_module
         from skrnn._training import fit_module  # loads skorch
 
         if not again:
@@ -290,7 +290,7 @@ class Fitting(CallbackSupportMixin, BaseEstimator, ABC):
             if old is None:
                 longest = int(prepared.sequences.lengths.max())
                 memory = longest if self.init == "chrono" else None
-                module = make_module(config, settings.seeds[0], memory)
+                module = self._make_module(config, settings.seeds[0], memory)
                 if module.scaling is not None:
                     module.learn_scale(*feature_statistics(prepared, n_scaled))
                 if holds_vectors(self.embedding) and module.embedding is not None:
@@ -299,6 +299,12 @@ class Fitting(CallbackSupportMixin, BaseEstimator, ABC):
                 module = copy_module(old.sequence_module, config)
             held_out = None if validation is None else self._prepare(validation)
             self.net_ = fit_module(module, prepared, held_out, settings, old)
+
+    def _make_module(self, config: dict[str, Any], seed: int, longest: Any) -> Any:
+        """Build the network that ``config`` describes, with new weights."""
+        from skrnn._modules import make_module
+
+        return make_module(config, seed, longest)
 
     def _prepare(self, data: TrainingSet) -> TrainingSet:
         """Turn checked data into what the module sees."""

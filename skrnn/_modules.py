@@ -480,5 +480,8 @@ def copy_module(module: SequenceModule, config: dict[str, Any]) -> SequenceModul
                 "warm_start=False and fit."
             )
     copied = deepcopy(module)
-    copied.config["engine"] = copied.encoder.engine = config["engine"]
+    copied.config["engine"] = config["engine"]
+    for part in copied.modules():
+        if isinstance(part, RecurrentEncoder):
+            part.engine = config["engine"]
     return copied

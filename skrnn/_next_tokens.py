@@ -67,7 +67,7 @@ class BaseNextToken(BaseRecurrentPerStep):
 
     @abstractmethod
     def _codes_of(self, X: Any) -> list[NDArray[np.int64]]:
-        """Number the tokens of each sequence, -1 for unknown ones."""
+        """Give the numbers of the tokens of each sequence, -1 for unknown ones."""
 
     # --- what is the same for all -----------------------------------------------
 

@@ -31,6 +31,7 @@ class Settings:
     net_params: dict[str, Any] | None
     kind: Kind = "numbers"  # what the targets are
     per_step: bool = False  # whether there is one for each step
+    paired: bool = False  # whether they are sequences of lengths of their own
     patience: int | None = None  # epochs; None never stops early
     seeds: list[int] = field(default_factory=list)  # weights, dropout, shuffling
     checkpoint: Any = None  # a path, or what was opened there

@@ -55,9 +55,9 @@ def count_layer_weights(cell: str, hidden_size: int, inputs: list[int]) -> int:
 
 def count_activations(config: dict[str, Any]) -> int:
     """Count the gates of one step, the least that it keeps for the gradients."""
-    width = config["hidden_size"] * (2 if config["bidirectional"] else 1)
+    width = config["hidden_size"] * (2 if config.get("bidirectional", True) else 1)
     gates = int(GATES[config["cell"]] * width * config["num_layers"])
-    if not config["stem"]:
+    if not config.get("stem"):
         return gates
     shorter: int = POOL ** config["stem"]
     return 2 * round_up(config["hidden_size"]) + gates // shorter

@@ -18,7 +18,13 @@ from skorch.callbacks import Callback, EarlyStopping, LRScheduler, ProgressBar
 from skorch.history import History
 from torch import nn
 
-from skrnn._batches import Dataset, StepDataset, TargetsPerStep, check_batch
+from skrnn._batches import (
+    Dataset,
+    PairedSteps,
+    StepDataset,
+    TargetsPerStep,
+    check_batch,
+)
 from skrnn._carrying import CarriedSteps
 from skrnn._checkpoints import (
     Checkpoint,
@@ -127,7 +133,7 @@ def to_dataset(data: TrainingSet | Dataset, module: Any, settings: Settings) -> 
         state = module.encoder.initial_state(1)
         return CarriedSteps(data, settings.device, settings.bptt, state)
     kind = TargetsPerStep if settings.per_step else StepDataset
-    return kind(data, settings.device)
+    return (PairedSteps if settings.paired else kind)(data, settings.device)
 
 
 def is_of_fit(callback: Any) -> bool:

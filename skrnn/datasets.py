@@ -14,13 +14,34 @@ from sklearn.utils._param_validation import (
 
 from skrnn._params import CONSTRAINTS, spawn_seeds
 
-__all__ = ["make_adding_problem", "make_copy_memory", "make_events", "make_waves"]
+__all__ = ["make_adding_problem", "make_copy_memory", "make_dates", "make_events"]
+__all__ += ["make_waves"]
 
 ACTIVITIES = {  # height of the sensor's wave, cycles per step, what may come next
     "rest": (0.3, 0.02, ["walk"]),
     "walk": (1.0, 0.08, ["rest", "run"]),
     "run": (1.0, 0.16, ["walk"]),
 }
+MONTHS = "January February March April May June July August September October November"
+MONTHS += " December"
+WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday"
+FORMS_OF_DATES = [
+    "{d} {month} {y}",
+    "{d} {mon} {y}",
+    "{dth} of {month}, {y}",
+    "{dth} {mon}. {yy}",
+    "{month} {d}, {y}",
+    "{mon} {d} {yy}",
+    "{weekday}, {d} {month} {y}",
+    "{day} {mon} {d}, {y}",
+    "the {dth} of {month} {y}",
+    "{d:02}/{m:02}/{y}",
+    "{d}/{m}/{yy}",
+    "{d:02}.{m:02}.{y}",
+    "{d}-{mon}-{y}",
+    "{y}.{m:02}.{d:02}",
+    "{y}{m:02}{d:02}",
+]
 
 
 def make_adding_problem(
@@ -315,6 +336,75 @@ def make_waves(
         return X, y
     lengths = rng.integers(-(-n_steps // 2), n_steps + 1, size=n_sequences)
     return [x[:length] for x, length in zip(X, lengths, strict=True)], y
+
+
+def make_dates(
+    n_texts: int = 1000, random_state: Any = None
+) -> tuple[list[str], list[str]]:
+    """Make dates as people write them, and as computers do.
+
+    The dates are days of the years 1950 to 2049, in fifteen forms: with names of
+    months in full or short, weekdays, "1st" and "2nd", years with two digits, day
+    before month where both are numbers; some in small or capital letters.
+
+    Parameters
+    ----------
+    n_texts : int, default=1000
+        Number of dates.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of the numbers drawn; an int gives the same data every time.
+
+    Returns
+    -------
+    X : list of str
+        Such as "the 3rd of March 1998" or "3/3/98".
+    y : list of str
+        Such as "1998-03-03".
+
+    Raises
+    ------
+    ValueError
+        If ``n_texts`` is too small.
+
+    Examples
+    --------
+    >>> from skrnn.datasets import make_dates
+    >>> X, y = make_dates(n_texts=3, random_state=0)
+    >>> list(zip(X, y, strict=True))[1]
+    ('28/2/24', '2024-02-28')
+    """
+    _check_arguments(
+        "make_dates",
+        n_texts=(n_texts, _at_least(1)),
+        random_state=(random_state, CONSTRAINTS["random_state"]),
+    )
+    rng = _generator(random_state)
+    first, last = (
+        np.datetime64(day).astype(int) for day in ("1950-01-01", "2050-01-01")
+    )
+    months, weekdays = MONTHS.split(), WEEKDAYS.split()
+    X, y = [], []
+    for day in rng.integers(first, last, n_texts):
+        date = str(np.datetime64(int(day), "D"))
+        year, month, d = map(int, date.split("-"))
+        weekday = weekdays[(int(day) + 3) % 7]  # the first of January 1970: Thursday
+        endings = {1: "st", 2: "nd", 3: "rd"}
+        ending = "th" if d in (11, 12, 13) else endings.get(d % 10, "th")
+        text = FORMS_OF_DATES[rng.integers(len(FORMS_OF_DATES))].format(
+            d=d,
+            dth=f"{d}{ending}",
+            m=month,
+            month=months[month - 1],
+            mon=months[month - 1][:3],
+            weekday=weekday,
+            day=weekday[:3],
+            y=year,
+            yy=f"{year % 100:02}",
+        )
+        case = rng.integers(5)
+        X.append(text.lower() if case == 0 else text.upper() if case == 1 else text)
+        y.append(date)
+    return X, y
 
 
 def _generator(random_state: Any) -> np.random.Generator:

@@ -19,10 +19,17 @@ from skrnn._step_reading import (
     parts_of,
     weights_of_steps,
 )
+from skrnn._training_set import check_sample_weight
 
 __all__ = [
+    "bleu_score",
+    "bleu_scorer",
+    "chrf_score",
+    "chrf_scorer",
     "entity_f1_score",
     "entity_f1_scorer",
+    "exact_match_score",
+    "exact_match_scorer",
     "flatten_steps",
     "step_accuracy_score",
     "step_accuracy_scorer",
@@ -317,7 +324,163 @@ def step_weights(sample_weight: Any, lengths: NDArray[np.int64]) -> Any:
     return np.repeat(of_sequences, lengths) * shares
 
 
+def exact_match_score(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
+    """Compute the share of texts, or lists of tokens, that are exactly right.
+
+    Parameters
+    ----------
+    y_true : list of str, or of lists of str
+        What should have been written.
+    y_pred : list of str, or of lists of str
+        What was written.
+    sample_weight : array of shape (n_texts,) or None, default=None
+        Weights of the texts. None is 1.
+
+    Returns
+    -------
+    score : float
+        The share of equal ones.
+
+    Raises
+    ------
+    ValueError
+        If y_true, y_pred and the weights differ in their lengths.
+
+    Examples
+    --------
+    >>> from skrnn.metrics import exact_match_score
+    >>> exact_match_score(["one", "two"], ["one", "tow"])
+    0.5
+    """
+    same = [one == other for one, other in texts_of(y_true, y_pred)]
+    weights = check_sample_weight(sample_weight, len(same))
+    return float(np.average(same, weights=weights))
+
+
+def texts_of(y_true: Any, y_pred: Any) -> list[tuple[Any, Any]]:
+    """Pair texts, or lists of tokens as lists."""
+    pairs = [
+        [each if isinstance(each, str) else list(each) for each in y]
+        for y in (y_true, y_pred)
+    ]
+    if len(pairs[0]) != len(pairs[1]) or not pairs[0]:
+        raise ValueError(
+            f"y_true has {len(pairs[0])} texts and y_pred {len(pairs[1])}: both need "
+            "the same number, 1 at least."
+        )
+    return list(zip(*pairs, strict=True))
+
+
+def bleu_score(y_true: Any, y_pred: Any) -> float:
+    """Compute BLEU, what translations are measured by.
+
+    Parameters
+    ----------
+    y_true : list of str, or of lists of str
+        What should have been written.
+    y_pred : list of str, or of lists of str
+        What was written. Lists of tokens are compared as they are; texts are cut by
+        the rules "13a" of the WMT conferences.
+
+    Returns
+    -------
+    score : float
+        Of all texts together, from 0 to 100, as papers quote it.
+
+    Raises
+    ------
+    ValueError
+        If y_true and y_pred differ in their lengths.
+    ImportError
+        If sacrebleu is not installed.
+
+    See Also
+    --------
+    chrf_score : For languages with many forms of a word.
+
+    References
+    ----------
+    .. [1] Papineni et al. (2002), BLEU: a Method for Automatic Evaluation of Machine
+       Translation, doi:10.3115/1073083.1073135.
+    .. [2] Post (2018), A Call for Clarity in Reporting BLEU Scores,
+       doi:10.18653/v1/W18-6319.
+
+    Examples
+    --------
+    >>> from skrnn.metrics import bleu_score
+    >>> round(bleu_score(["the cat sat on the mat"], ["the cat sat on a mat"]), 1)
+    53.7
+    """
+    pairs = texts_of(y_true, y_pred)
+    cut = all(isinstance(each, str) for pair in pairs for each in pair)
+    true, predicted = zip(*[map(spaced, pair) for pair in pairs], strict=True)
+    tokenize = "13a" if cut else "none"
+    bleu = sacrebleu().corpus_bleu(predicted, [true], tokenize=tokenize, force=True)
+    return float(bleu.score)
+
+
+def chrf_score(y_true: Any, y_pred: Any) -> float:
+    """Compute chrF, an F-score of the short runs of characters in texts.
+
+    Parameters
+    ----------
+    y_true : list of str, or of lists of str
+        What should have been written.
+    y_pred : list of str, or of lists of str
+        What was written. Lists of tokens are joined by spaces.
+
+    Returns
+    -------
+    score : float
+        Of all texts together, from 0 to 100, as papers quote it.
+
+    Raises
+    ------
+    ValueError
+        If y_true and y_pred differ in their lengths.
+    ImportError
+        If sacrebleu is not installed.
+
+    See Also
+    --------
+    bleu_score : The older score, of words.
+
+    References
+    ----------
+    .. [1] Popovic (2015), chrF: Character n-gram F-score for Automatic MT Evaluation,
+       doi:10.18653/v1/W15-3049.
+
+    Examples
+    --------
+    >>> from skrnn.metrics import chrf_score
+    >>> round(chrf_score(["the cat sat on the mat"], ["the cat sat on a mat"]), 1)
+    66.0
+    """
+    pairs = texts_of(y_true, y_pred)
+    true, predicted = zip(*[map(spaced, pair) for pair in pairs], strict=True)
+    return float(sacrebleu().corpus_chrf(predicted, [true]).score)
+
+
+def spaced(text: Any) -> str:
+    """Give a text; of tokens, with spaces between."""
+    return text if isinstance(text, str) else " ".join(text)
+
+
+def sacrebleu() -> Any:
+    """Load the library, if it is there."""
+    try:
+        import sacrebleu
+    except ImportError as error:
+        raise ImportError(
+            "This score needs sacrebleu: pip install 'skrnn[translate]'."
+        ) from error
+    return sacrebleu
+
+
 step_accuracy_scorer = make_scorer(step_accuracy_score)
 step_f1_scorer = make_scorer(step_f1_score)
 step_r2_scorer = make_scorer(step_r2_score)
 entity_f1_scorer = make_scorer(entity_f1_score)
+exact_match_scorer = make_scorer(exact_match_score)
+bleu_scorer = make_scorer(bleu_score)
+chrf_scorer = make_scorer(chrf_score)

@@ -32,9 +32,9 @@ LAYERS = [  # a file may import only from lines above its own
     {"_embedding", "_formulas", "_sizes"},
     {"_checkpoints"},
     {"_frames", "_missing", "_training_set", "_modules", "datasets"},
-    {"_running", "_streaming"},
+    {"_attending", "_running", "_streaming"},
     {"_inputs", "_preparing", "_windows", "_batches", "_labels", "_checks_data"},
-    {"_net", "_carrying"},
+    {"_decoding", "_net", "_carrying"},
     {"_validation", "_training", "_checks", "_step_reading"},
     {"_dumping", "metrics", "_checks_steps"},
     {"_fitting"},
@@ -43,7 +43,7 @@ LAYERS = [  # a file may import only from lines above its own
     {"_importance", "_onnx_sequence", "_programs", "_per_step", "_steps"},
     {"_explaining"},
     {"_regressors", "_classifiers", "_next_tokens", "testing", "tuning"},
-    {"_taggers", "_sequence_regressors", "_language_models"},
+    {"_taggers", "_sequence_regressors", "_language_models", "_transducers"},
     {"forecasting._times", "forecasting._levels", "forecasting._heads"},
     {"forecasting._guard"},
     {"forecasting._panels", "forecasting._walker"},
@@ -64,11 +64,13 @@ LAYERS = [  # a file may import only from lines above its own
 ]
 DOORS = {  # the files that may import an outside library
     "torch": {
+        "_attending",
         "_batches",
         "_carrying",
         "_checkpoints",
         "_checks",
         "_crf",
+        "_decoding",
         "_devices",
         "_dumping",
         "_embedding",
@@ -118,6 +120,7 @@ DOORS = {  # the files that may import an outside library
     "filelock": {"_gpus"},
     "onnx": {"_onnx"},
     "onnxruntime": {"_onnx"},
+    "sacrebleu": {"metrics"},
 }
 
 

@@ -1,0 +1,190 @@
+"""Write targets with a fitted transducer: the most probable ones, by beam search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from skrnn._attending import Memory, TransducerModule
+from skrnn._devices import plain_torch
+from skrnn._running import blocks_of_rows
+from skrnn._sequences import Sequences
+
+__all__ = ["Candidate", "embed_sources", "search", "trace"]
+
+SOURCES = 32  # read side by side
+Codes = list[int]
+
+
+class Candidate(NamedTuple):
+    """What may be written, without the mark of the end."""
+
+    codes: Codes
+    log_probability: float
+    n_steps: int  # with the mark, if it came
+
+    @property
+    def rank(self) -> float:
+        """The mean over the steps: long targets are not at a disadvantage."""
+        return self.log_probability / self.n_steps
+
+
+def search(
+    module: TransducerModule, sequences: Sequences, beam_size: int, max_length: int
+) -> list[list[Candidate]]:
+    """Find the best candidates of each source, the best first.
+
+    Of all candidates that are one token longer, the best ``beam_size`` are kept; those
+    that end are done. With one, each token is the most probable.
+    """
+    found: list[list[Candidate]] = [[] for _ in range(len(sequences))]
+    for rows, memory, state in read_sources(module, sequences):
+        with plain_torch(state.device, gradients=False):
+            beams = Beams(module, memory, state, beam_size)
+            for _ in range(max_length + 1):
+                if not beams.step(module):
+                    break
+            for row, candidates in zip(rows, beams.finish(), strict=True):
+                found[row] = candidates
+    return found
+
+
+class Beams:
+    """Candidates of some sources, ``beam_size`` each, that are written side by side."""
+
+    def __init__(
+        self, module: TransducerModule, memory: Memory, state: Tensor, beam_size: int
+    ) -> None:
+        n = state.shape[2]
+        self.size, self.mark = beam_size, module.config["n_outputs"] - 1
+        self.places = np.arange(n)  # of the sources that are not done
+        rows = torch.arange(n, device=state.device).repeat_interleave(beam_size)
+        self.memory, self.state = memory.take(rows), state[:, :, rows]
+        self.tokens = np.full((n, beam_size, 1), self.mark)
+        self.totals = np.full((n, beam_size), -np.inf)
+        self.totals[:, 0] = 0.0  # in the beginning, there is one candidate only
+        self.done: list[list[Candidate]] = [[] for _ in range(n)]
+
+    def step(self, module: TransducerModule) -> bool:
+        """Write one token more; whether any source is left."""
+        last = torch.from_numpy(self.tokens[:, :, -1].reshape(-1)).to(self.state)
+        scores, state, _ = module.write(last, self.state, self.memory)
+        said = torch.log_softmax(scores.double(), dim=1).cpu().numpy()
+        totals = self.totals[:, :, None] + said.reshape(*self.totals.shape, -1)
+        n_codes = totals.shape[2]
+        flat = totals.reshape(len(totals), -1)
+        best = np.argsort(-flat, axis=1, kind="stable")[:, : 2 * self.size]
+        parents, codes = best // n_codes, best % n_codes
+        values = np.take_along_axis(flat, best, axis=1)
+        n_steps = self.tokens.shape[2]
+        kept, chosen = [], []
+        for row, place in enumerate(self.places):
+            ends = codes[row] == self.mark
+            for k in np.flatnonzero(ends[: self.size]):
+                if np.isfinite(values[row, k]):
+                    codes_of = self.tokens[row, parents[row, k], 1:].tolist()
+                    total = float(values[row, k])
+                    self.done[place].append(Candidate(codes_of, total, n_steps))
+            if len(self.done[place]) < self.size:
+                kept.append(row)
+                chosen.append(np.flatnonzero(~ends)[: self.size])
+        if not kept:
+            self.places = self.places[:0]
+            return False
+        rows, ways = np.array(kept)[:, None], np.array(chosen)
+        parents, codes = parents[rows, ways], codes[rows, ways]
+        self.totals = values[rows, ways]
+        self.places = self.places[kept]
+        before = self.tokens[rows, parents]
+        self.tokens = np.concatenate([before, codes[:, :, None]], axis=2)
+        index = torch.from_numpy((rows * self.size + parents).reshape(-1))
+        index = index.to(self.state.device)
+        self.state, self.memory = state[:, :, index], self.memory.take(index)
+        return True
+
+    def finish(self) -> list[list[Candidate]]:
+        """Rank what is done; of sources with nothing done, what there is."""
+        for row, place in enumerate(self.places):
+            if not self.done[place]:
+                for tokens, total in zip(
+                    self.tokens[row], self.totals[row], strict=True
+                ):
+                    if np.isfinite(total):
+                        codes = tokens[1:].tolist()
+                        each = Candidate(codes, float(total), max(1, len(codes)))
+                        self.done[place].append(each)
+        return [sorted(each, key=lambda one: -one.rank) for each in self.done]
+
+
+def trace(
+    module: TransducerModule, sequences: Sequences, targets: list[NDArray[np.int64]]
+) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.float64]]]:
+    """Follow how given targets are written.
+
+    For each source: its place, logarithms of the probabilities (n_target_steps,) of
+    its target's tokens, the mark of the end too, and the shares (n_target_steps,
+    n_source_steps) of the attention.
+    """
+    mark = module.config["n_outputs"] - 1
+    whole = [np.append(codes, mark) for codes in targets]
+    for rows, memory, state in read_sources(module, sequences):
+        longest = max(len(whole[row]) for row in rows)
+        codes = np.full((len(rows), longest), mark)
+        for place, row in enumerate(rows):
+            codes[place, : len(whole[row])] = whole[row]
+        said = np.empty((len(rows), longest))
+        looked = np.empty((len(rows), longest, memory.keys.shape[1]))
+        written = np.full(len(rows), mark)
+        with plain_torch(state.device, gradients=False):
+            for step in range(longest):
+                last = torch.from_numpy(written).to(state)
+                scores, state, shares = module.write(last, state, memory)
+                written = codes[:, step]
+                of_all = torch.log_softmax(scores.double(), dim=1).cpu().numpy()
+                said[:, step] = of_all[np.arange(len(rows)), written.clip(min=0)]
+                looked[:, step] = shares.cpu().numpy()
+        said[codes < 0] = -np.inf  # a token that no target has
+        for place, row in enumerate(rows):
+            n_steps, n_source = len(whole[row]), int(sequences.lengths[row])
+            yield int(row), said[place, :n_steps], looked[place, :n_steps, :n_source]
+
+
+def embed_sources(
+    module: TransducerModule, sequences: Sequences
+) -> NDArray[np.float64]:
+    """Give what the encoder makes of sources: the last output of each direction."""
+    found = np.empty((len(sequences), module.encoder.output_size))
+    for rows, x, lengths in source_blocks(module, sequences):
+        with plain_torch(x.device, gradients=False):
+            last = module.encoder.read(module.source(x), lengths).last
+            found[rows] = last.cpu().numpy()
+    return found
+
+
+def read_sources(
+    module: TransducerModule, sequences: Sequences
+) -> Iterator[tuple[NDArray[np.int64], Memory, Tensor]]:
+    """Read sources of similar length: their places, and how a decoder begins."""
+    for rows, x, lengths in source_blocks(module, sequences):
+        with plain_torch(x.device, gradients=False):
+            memory, state = module.remember(x, lengths)
+        yield rows, memory, state
+
+
+def source_blocks(
+    module: TransducerModule, sequences: Sequences
+) -> Iterator[tuple[NDArray[np.int64], Tensor, Tensor]]:
+    """Pad sources to lengths that depend on their own only."""
+    weight, width = module.head.weight, 2 * module.encoder.output_size
+    for group, n_steps in blocks_of_rows(sequences.lengths, SOURCES, width):
+        rows = np.asarray(group)
+        block = sequences[rows]
+        x = torch.zeros(len(rows), n_steps, 1, dtype=weight.dtype)
+        x.numpy()[np.arange(n_steps) < block.lengths[:, None]] = block.values
+        lengths = torch.from_numpy(block.lengths)
+        yield rows, x.to(weight.device), lengths.to(weight.device)
