@@ -26,7 +26,7 @@ class Candidate(NamedTuple):
 
     codes: Codes
     log_probability: float
-    n_steps: int  # with the mark, if it came
+    n_steps: int  # with the mark
 
     @property
     def rank(self) -> float:
@@ -46,11 +46,11 @@ def search(
     for rows, memory, state in read_sources(module, sequences):
         with plain_torch(state.device, gradients=False):
             beams = Beams(module, memory, state, beam_size)
-            for _ in range(max_length + 1):
-                if not beams.step(module):
+            for length in range(max_length + 1):
+                if not beams.step(module, must_end=length == max_length):
                     break
-            for row, candidates in zip(rows, beams.finish(), strict=True):
-                found[row] = candidates
+            for row, candidates in zip(rows, beams.done, strict=True):
+                found[row] = sorted(candidates, key=lambda one: -one.rank)
     return found
 
 
@@ -70,13 +70,15 @@ class Beams:
         self.totals[:, 0] = 0.0  # in the beginning, there is one candidate only
         self.done: list[list[Candidate]] = [[] for _ in range(n)]
 
-    def step(self, module: TransducerModule) -> bool:
-        """Write one token more; whether any source is left."""
+    def step(self, module: TransducerModule, must_end: bool) -> bool:
+        """Write one token more, or the mark of the end; whether any source is left."""
         last = torch.from_numpy(self.tokens[:, :, -1].reshape(-1)).to(self.state)
         scores, state, _ = module.write(last, self.state, self.memory)
         said = torch.log_softmax(scores.double(), dim=1).cpu().numpy()
         totals = self.totals[:, :, None] + said.reshape(*self.totals.shape, -1)
         n_codes = totals.shape[2]
+        if must_end:
+            totals[:, :, : self.mark] = -np.inf
         flat = totals.reshape(len(totals), -1)
         best = np.argsort(-flat, axis=1, kind="stable")[:, : 2 * self.size]
         parents, codes = best // n_codes, best % n_codes
@@ -106,19 +108,6 @@ class Beams:
         index = index.to(self.state.device)
         self.state, self.memory = state[:, :, index], self.memory.take(index)
         return True
-
-    def finish(self) -> list[list[Candidate]]:
-        """Rank what is done; of sources with nothing done, what there is."""
-        for row, place in enumerate(self.places):
-            if not self.done[place]:
-                for tokens, total in zip(
-                    self.tokens[row], self.totals[row], strict=True
-                ):
-                    if np.isfinite(total):
-                        codes = tokens[1:].tolist()
-                        each = Candidate(codes, float(total), max(1, len(codes)))
-                        self.done[place].append(each)
-        return [sorted(each, key=lambda one: -one.rank) for each in self.done]
 
 
 def trace(

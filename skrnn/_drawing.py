@@ -41,7 +41,8 @@ class Draws:
         outputs = outputs.astype(np.float64)
         outputs[:, self.never] = -np.inf
         if self.temperature == 0.0:
-            return outputs.argmax(axis=1)
+            best: NDArray[np.int64] = outputs.argmax(axis=1)
+            return best
         probabilities = np.exp(log_softmax(outputs / self.temperature))
         order = np.argsort(-probabilities, axis=1, kind="stable")
         ranked = np.take_along_axis(probabilities, order, axis=1)
@@ -53,4 +54,5 @@ class Draws:
         total = np.cumsum(ranked, axis=1)
         uniform = np.array([[each.random()] for each in self.generators])
         place = (total <= uniform * total[:, -1:]).sum(axis=1, keepdims=True)
-        return np.take_along_axis(order, place, axis=1)[:, 0]
+        drawn: NDArray[np.int64] = np.take_along_axis(order, place, axis=1)[:, 0]
+        return drawn

@@ -16,7 +16,7 @@ from skrnn._params import CONSTRAINTS
 from skrnn._sequences import Sequences, offsets_of
 from skrnn._step_targets import StepTargets
 from skrnn._tokens import TokenEncoder, join_tokens
-from skrnn._training_set import TrainingSet
+from skrnn._training_set import TrainingSet, check_sample_weight
 from skrnn._validation import draft_of
 from skrnn.metrics import exact_match_score
 
@@ -124,9 +124,9 @@ class Seq2SeqTransducer(BaseNetwork):
     Attributes
     ----------
     source_tokens_ : ndarray of str of shape (n_source_tokens,)
-        The tokens of X, in the order of their numbers.
+        The tokens of X, sorted.
     target_tokens_ : ndarray of str of shape (n_target_tokens,)
-        The tokens of y, in the order of their numbers.
+        The tokens of y, sorted.
     longest_ : int
         How many tokens the longest target has.
     net_ : skorch.NeuralNet
@@ -535,9 +535,22 @@ class Seq2SeqTransducer(BaseNetwork):
         encoder.tokens_, encoder.n_tokens_ = tokens, len(tokens)
         return encoder
 
+    def _read_training_set(
+        self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: Any = None
+    ) -> TrainingSet:
+        if reset:
+            lists = self._encoder(None)._tokens_of(X)
+            weights = check_sample_weight(sample_weight, len(lists))
+            self.source_tokens_ = self._learn(lists, weights)
+        return super()._read_training_set(X, y, sample_weight, reset, classes)
+
+    def _learn(self, lists: list[list[str]], weights: NDArray[np.float64]) -> Any:
+        """Learn tokens, in alphabetical order: copies of a text do not change it."""
+        known = [each for each, w in zip(lists, weights, strict=True) if w > 0 and each]
+        return np.sort(self._encoder(None).fit(known).tokens_) if known else []
+
     def _read_sequences(self, X: Any, reset: bool) -> Sequences:
         if reset:
-            self.source_tokens_ = self._encoder(None).fit(X).tokens_
             self.n_categories_ = np.array([len(self.source_tokens_)])
             self._categorical = "auto"
             self._n_step_features = 1
@@ -561,12 +574,10 @@ class Seq2SeqTransducer(BaseNetwork):
     def _read_target(
         self, y: Any, weights: NDArray[np.float64], classes: Any
     ) -> StepTargets:
-        known = [tokens for tokens, w in zip(y, weights, strict=True) if w > 0]
-        if not any(known):
+        self.target_tokens_ = self._learn(y, weights)
+        if len(self.target_tokens_) == 0:
             raise ValueError("All targets in y are empty: there is nothing to learn.")
-        learned = self._encoder(None).fit([each for each in known if each])
-        self.target_tokens_ = learned.tokens_
-        self.longest_ = max(map(len, known))
+        self.longest_ = max(len(t) for t, w in zip(y, weights, strict=True) if w > 0)
         return self._encode_target(y, weights)
 
     def _encode_target(self, y: Any, weights: NDArray[np.float64]) -> StepTargets:

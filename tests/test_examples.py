@@ -103,3 +103,10 @@ def test_requests_with_new_names_are_understood(tmp_path):
     assert float(network) > 0.95 > 0.5 > float(baseline)
     assert float(re.search(r"intents right: network ([\d.]+)", output)[1]) > 0.95
     assert re.search(r"^  \w+ +B-(from|to)$", output, re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_dates_are_brought_into_one_form(tmp_path):
+    output, _ = run_example("dates.py", tmp_path)
+    network, pandas = re.search(r"network ([\d.]+), pandas ([\d.]+)", output).groups()
+    assert float(network) > 0.95 > 0.9 > float(pandas)
