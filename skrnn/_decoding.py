@@ -50,7 +50,8 @@ def search(
                 if not beams.step(module, must_end=length == max_length):
                     break
             for row, candidates in zip(rows, beams.done, strict=True):
-                found[row] = sorted(candidates, key=lambda one: -one.rank)
+                candidates.sort(key=lambda one: -one.rank)
+                found[row] = candidates[:beam_size]
     return found
 
 

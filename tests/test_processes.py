@@ -15,7 +15,8 @@ from skrnn import GRUClassifier
 from skrnn._processes import Processes, the_processes
 from tests import train_together
 
-ALL = ["classify", "forecast", "own_loss", "tag", "with_stem", "stopped"]
+SAME = ["classify", "forecast", "own_loss", "tag", "transduce"]
+ALL = [*SAME, "with_stem", "stopped"]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def together(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", ["classify", "forecast", "own_loss", "tag"])
+@pytest.mark.parametrize("case", SAME)
 def test_two_processes_learn_what_one_learns(together, case):
     alone = getattr(train_together, case)("cpu")
     for k, expected in enumerate(alone):

@@ -8,9 +8,9 @@ from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import EarlyStopping, EpochScoring
 from sktime.utils._testing.hierarchical import _make_hierarchical
 
-from skrnn import GRUClassifier, GRUTagger, LSTMRegressor
+from skrnn import GRUClassifier, GRUTagger, LSTMRegressor, Seq2SeqTransducer
 from skrnn._processes import the_processes
-from skrnn.datasets import make_waves
+from skrnn.datasets import make_dates, make_waves
 from skrnn.forecasting import GRUForecaster
 
 EXACT = {"dtype": "float64", "dropout": 0.0, "random_state": 0}
@@ -51,6 +51,14 @@ def tag(device):
     labels = [np.where(x[:, 0] > 0, "above", "below") for x in X]
     tagger = GRUTagger(head="crf", hidden_size=6, max_epochs=4, device=device, **EXACT)
     return (np.concatenate(tagger.fit(X, labels).predict_proba(X)),)
+
+
+def transduce(device):
+    """Write texts, whose lengths are not those of what is read."""
+    dates, written = make_dates(61, random_state=0)
+    params = {"hidden_size": 6, "max_epochs": 3, "device": device, **EXACT}
+    model = Seq2SeqTransducer(**params).fit(dates, written, sample_weight=WEIGHTS)
+    return (model.score_samples(dates, written),)
 
 
 class Scaled(torch.nn.Module):
@@ -122,7 +130,8 @@ def main(folder):
     """Write what this process finds."""
     device, place = "accelerate", the_processes().place
     found = {}
-    for case in (classify, forecast, own_loss, tag, with_stem, stopped):
+    cases = (classify, forecast, own_loss, tag, transduce, with_stem, stopped)
+    for case in cases:
         for k, array in enumerate(case(device)):
             found[f"{case.__name__}.{k}"] = array
     wrong = [{"other_data": 1}, {"random_state": None}, {"batch_size": 1}]
