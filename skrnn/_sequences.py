@@ -344,6 +344,79 @@ class Sequences:
             about = (self.feature_names, self.n_categories)
         return Sequences(values, self.offsets, *about)
 
+    def join(
+        self, other: Any, feature_names: Any = None, n_categories: Any = None
+    ) -> Sequences:
+        """Put further features beside those of each step.
+
+        Parameters
+        ----------
+        other : Sequences of the same lengths, or array of shape (n_sequences,) or \
+(n_sequences, n_more)
+            The features: of each step, or static ones, such as the age of a patient or
+            the kind of a machine, which are repeated at all steps of a sequence.
+        feature_names : sequence of str or None, default=None
+            Names of static features; None takes those of the columns, if there are any.
+        n_categories : sequence of int or None, default=None
+            For each static feature how many categories it has, 0 for numbers. None if
+            all are numbers.
+
+        Returns
+        -------
+        sequences : Sequences
+            A copy with the features of both; without names, unless both have some.
+
+        Raises
+        ------
+        ValueError
+            If the numbers of sequences, or those of the steps of one, differ, or names
+            or categories do not fit the features.
+        TypeError
+            If ``other`` does not hold real numbers.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skrnn import Sequences
+        >>> visits = Sequences(np.arange(5.0)[:, None], offsets=[0, 3, 5])
+        >>> visits.join([61, 47])[1]
+        array([[ 3., 47.],
+               [ 4., 47.]])
+        """
+        if not isinstance(other, Sequences):
+            if feature_names is None:
+                feature_names = getattr(other, "columns", None)
+            static = np.asarray(other)
+            static = static[:, None] if static.ndim == 1 else static
+            if static.ndim != 2 or len(static) != len(self):
+                raise ValueError(
+                    f"other has shape {np.shape(other)}, expected ({len(self)},) or "
+                    f"({len(self)}, n_more): static features of {len(self)} sequences."
+                )
+            repeated = np.repeat(static, self.lengths, axis=0)
+            other = Sequences(repeated, self.offsets, feature_names, n_categories)
+        elif feature_names is not None or n_categories is not None:
+            raise ValueError(
+                "feature_names and n_categories are for static features: Sequences "
+                "bring their own."
+            )
+        if not np.array_equal(self.offsets, other.offsets):
+            where = "their numbers of sequences differ"
+            if len(self) == len(other):
+                place = int((self.lengths != other.lengths).argmax())
+                where = f"sequence {place} has {self.lengths[place]} steps here and "
+                where += f"{other.lengths[place]} there"
+            raise ValueError(f"Sequences of other lengths cannot be joined: {where}.")
+        values = np.concatenate([self.values, other.values], axis=1)
+        names = [each.feature_names for each in (self, other)]
+        joined = None if None in names else [*(names[0] or ()), *(names[1] or ())]
+        counts = [each.n_categories for each in (self, other)]
+        if counts != [None, None]:
+            zeros = [(0,) * each.n_features for each in (self, other)]
+            counts = [c or zero for c, zero in zip(counts, zeros, strict=True)]
+            return Sequences(values, self.offsets, joined, counts[0] + counts[1])
+        return Sequences(values, self.offsets, joined)
+
     def to_panel(self) -> NDArray[Any]:
         """View sequences of equal length as one 3-D array.
 

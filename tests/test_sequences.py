@@ -251,3 +251,59 @@ def test_nan_padding_makes_integers_float() -> None:
 def test_offsets_that_are_not_integers_are_refused() -> None:
     with pytest.raises(ValueError, match="dtype float64"):
         Sequences(np.zeros((2, 1)), [0.0, 1.7, 2.0])
+
+
+@given(array_lists(), st.integers(1, 3))
+def test_joined_features_stand_side_by_side(arrays: Arrays, n_more: int) -> None:
+    static = np.random.default_rng(0).integers(9, size=(len(arrays), n_more))
+    whole = Sequences.from_arrays(arrays)
+    expected = [
+        np.column_stack([array, *(np.full(len(array), value) for value in row)])
+        for array, row in zip(arrays, static, strict=True)
+    ]
+    assert_same(whole.join(static), expected)
+    assert_same(
+        whole.join(whole), [np.concatenate([array, array], axis=1) for array in arrays]
+    )
+
+
+def test_joined_features_keep_names_and_categories(sequences: Sequences) -> None:
+    words = Sequences(
+        np.array([[0], [1], [2], [0], [1], [1]]), [0, 3, 4, 6], ["w"], [3]
+    )
+    joined = sequences.join(words)
+    assert joined.feature_names == ("speed", "load", "w")
+    assert joined.n_categories == (0, 0, 3)
+    static = pd.DataFrame({"age": [61.0, 47.0, 30.0], "clinic": [0.0, 1.0, 0.0]})
+    joined = words.join(static, n_categories=[0, 2])
+    assert joined.feature_names == ("w", "age", "clinic")
+    assert joined.n_categories == (3, 0, 2)
+    assert sequences.join([1, 2, 3]).feature_names is None
+    assert sequences.join([1, 2, 3]).n_categories is None
+
+
+@pytest.mark.parametrize(
+    ("other", "options", "message"),
+    [
+        ([1, 2], {}, r"shape \(2,\), expected \(3,\)"),
+        (5, {}, r"shape \(\)"),
+        (Sequences(np.zeros((6, 1)), [0, 2, 4, 6]), {}, "sequence 0 has 3 steps here"),
+        (Sequences(np.zeros((6, 1)), [0, 6]), {}, "their numbers of sequences differ"),
+        (
+            Sequences(np.zeros((6, 1)), [0, 3, 4, 6]),
+            {"n_categories": [1]},
+            "for static",
+        ),
+        ([1, 2, 3], {"n_categories": [1, 2]}, "n_categories"),
+    ],
+)
+def test_features_that_do_not_fit_are_not_joined(
+    sequences: Sequences, other: Any, options: Any, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        sequences.join(other, **options)
+
+
+def test_joined_texts_are_refused(sequences: Sequences) -> None:
+    with pytest.raises(TypeError, match="real numbers"):
+        sequences.join(["a", "b", "c"])
