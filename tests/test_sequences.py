@@ -268,9 +268,8 @@ def test_joined_features_stand_side_by_side(arrays: Arrays, n_more: int) -> None
 
 
 def test_joined_features_keep_names_and_categories(sequences: Sequences) -> None:
-    words = Sequences(
-        np.array([[0], [1], [2], [0], [1], [1]]), [0, 3, 4, 6], ["w"], [3]
-    )
+    codes = np.array([[0], [1], [2], [0], [1], [1]])
+    words = Sequences(codes, [0, 3, 4, 6], ["w"], [3])
     joined = sequences.join(words)
     assert joined.feature_names == ("speed", "load", "w")
     assert joined.n_categories == (0, 0, 3)
@@ -288,11 +287,11 @@ def test_joined_features_keep_names_and_categories(sequences: Sequences) -> None
         ([1, 2], {}, r"shape \(2,\), expected \(3,\)"),
         (5, {}, r"shape \(\)"),
         (Sequences(np.zeros((6, 1)), [0, 2, 4, 6]), {}, "sequence 0 has 3 steps here"),
-        (Sequences(np.zeros((6, 1)), [0, 6]), {}, "their numbers of sequences differ"),
+        (Sequences(np.zeros((6, 1)), [0, 6]), {}, "numbers of sequences differ"),
         (
             Sequences(np.zeros((6, 1)), [0, 3, 4, 6]),
             {"n_categories": [1]},
-            "for static",
+            "static",
         ),
         ([1, 2, 3], {"n_categories": [1, 2]}, "n_categories"),
     ],
