@@ -47,7 +47,7 @@ def test_rows_hold_ratios_to_the_first_column(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("section", "n_tables"),
-    [("forecasting", 3), ("search", 2), ("start", 2), ("memory", 1)],
+    [("forecasting", 3), ("writing", 3), ("search", 2), ("start", 2), ("memory", 1)],
 )
 def test_every_other_section_runs(section, n_tables, tmp_path):
     file = tmp_path / "tables.md"

@@ -115,6 +115,8 @@ def test_dates_are_brought_into_one_form(tmp_path):
 @pytest.mark.slow
 def test_reviews_are_understood_that_counts_of_words_do_not_tell(tmp_path):
     output, _ = run_example("messages.py", tmp_path)
-    network, counts = re.search(r"network ([\d.]+), counts .* ([\d.]+)", output).groups()
+    network, counts = re.search(
+        r"network ([\d.]+), counts .* ([\d.]+)", output
+    ).groups()
     assert float(network) > 0.95 > 0.7 > float(counts)
     assert re.search(r"^  not +\+[\d.]+$", output, re.MULTILINE)

@@ -163,3 +163,105 @@ def stream_cell(cell, head, x):
     for step in x:
         state = cell(step[None], state)
         head(state[0] if isinstance(state, tuple) else state)
+
+
+class NextCode(nn.Module):
+    """An embedding, a layer, and a head that scores the next code."""
+
+    def __init__(self, layer, n_codes, hidden_size):
+        super().__init__()
+        self.embedding = nn.Embedding(n_codes, 16)
+        self.layer = getattr(nn, layer)(16, hidden_size, batch_first=True)
+        self.head = nn.Linear(hidden_size, n_codes)
+
+    def forward(self, codes, state=None):
+        outputs, state = self.layer(self.embedding(codes), state)
+        return self.head(outputs), state
+
+
+def detach(state):
+    return (
+        tuple(p.detach() for p in state) if isinstance(state, tuple) else state.detach()
+    )
+
+
+def fit_text(layer, hidden_size, codes, n_codes, epochs, batch_size=32, bptt=128):
+    """Train on one text, cut into ``batch_size`` parts that are read side by side."""
+    module = NextCode(layer, n_codes, hidden_size)
+    optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
+    length = len(codes) // batch_size
+    rows = codes[: length * batch_size].view(batch_size, length)
+    for _ in range(epochs):
+        state = None
+        for start in range(0, length - 1, bptt):
+            x = rows[:, start : min(start + bptt, length - 1)]
+            y = rows[:, start + 1 : start + 1 + x.shape[1]]
+            optimizer.zero_grad()
+            outputs, state = module(x, state)
+            state = detach(state)
+            nn.functional.cross_entropy(outputs.flatten(0, 1), y.flatten()).backward()
+            optimizer.step()
+    return module
+
+
+@torch.no_grad()
+def draw(module, n_texts, n_codes):
+    """Draw codes, one after another."""
+    codes, state, drawn = torch.zeros(n_texts, 1, dtype=torch.long), None, []
+    for _ in range(n_codes):
+        outputs, state = module(codes, state)
+        codes = torch.multinomial(torch.softmax(outputs[:, -1], 1), 1)
+        drawn.append(codes)
+    return torch.cat(drawn, 1)
+
+
+class EncoderDecoder(nn.Module):
+    """A GRU in both directions, and one that attends to it (Luong et al., 2015).
+
+    ``fed``, the decoder reads beside each code what the attention found before.
+    """
+
+    def __init__(self, n_codes, hidden_size, fed):
+        super().__init__()
+        self.source = nn.Embedding(n_codes, 16)
+        self.target = nn.Embedding(n_codes + 1, 16)
+        self.encoder = nn.GRU(16, hidden_size, batch_first=True, bidirectional=True)
+        size = 16 + hidden_size if fed else 16
+        self.decoder = nn.GRU(size, hidden_size, batch_first=True)
+        self.begin = nn.Linear(2 * hidden_size, hidden_size)
+        self.key = nn.Linear(2 * hidden_size, hidden_size, bias=False)
+        self.join = nn.Linear(3 * hidden_size, hidden_size)
+        self.head = nn.Linear(hidden_size, n_codes + 1)
+        self.fed = fed
+
+    def attend(self, outputs, read, keys):
+        shares = torch.softmax(outputs @ keys.mT, 2)
+        return torch.tanh(self.join(torch.cat([shares @ read, outputs], 2)))
+
+    def forward(self, x, written):
+        read, last = self.encoder(self.source(x))
+        state = torch.tanh(self.begin(torch.cat([*last], 1)))[None]
+        keys, before = self.key(read), self.target(written)
+        if not self.fed:
+            return self.head(self.attend(self.decoder(before, state)[0], read, keys))
+        found, scores = read.new_zeros(len(x), 1, state.shape[2]), []
+        for step in before.split(1, dim=1):
+            outputs, state = self.decoder(torch.cat([step, found], 2), state)
+            found = self.attend(outputs, read, keys)
+            scores.append(self.head(found))
+        return torch.cat(scores, 1)
+
+
+def fit_pairs(hidden_size, x, y, n_codes, epochs, batch_size=32, fed=False):
+    """Train on x and y (n, n_steps), whose ends have the code ``n_codes``."""
+    module = EncoderDecoder(n_codes, hidden_size, fed)
+    optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
+    mark = torch.full((len(y), 1), n_codes)
+    written, targets = torch.cat([mark, y], 1), torch.cat([y, mark], 1)
+    for _ in range(epochs):
+        for rows in batches(len(x), batch_size, x.device):
+            optimizer.zero_grad()
+            scores = module(x[rows], written[rows]).flatten(0, 1)
+            nn.functional.cross_entropy(scores, targets[rows].flatten()).backward()
+            optimizer.step()
+    return module

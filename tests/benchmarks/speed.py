@@ -6,7 +6,7 @@ ratio below 1 is faster than the first column. Ratios vary by about a tenth.
 
 - ``contest``: turns, ratios and tables
 - ``by_hand``, ``ours``, ``peers``, ``peer_forecasters``: the contestants
-- ``fitting``, ``answering``, ``forecasts``, ``processes``: the sections
+- ``fitting``, ``answering``, ``forecasts``, ``writing``, ``processes``: the sections
 
 Other libraries take part if they are installed:
 ``pip install -e . -r tests/benchmarks/requirements.txt``, in a new environment.
@@ -22,6 +22,7 @@ from contest import Options, about_the_processor, report, use_one_core, versions
 from fitting import lengths, search, training
 from forecasts import forecasting
 from processes import memory, start
+from writing import writing
 
 SECTIONS = {
     each.__name__: each
@@ -31,6 +32,7 @@ SECTIONS = {
         inference,
         streaming,
         forecasting,
+        writing,
         search,
         start,
         memory,
