@@ -29,7 +29,155 @@ NUMBERS_IN_A_BLOCK = 2**22  # of outputs that are held at a time
 
 
 class NextItemRecommender(BaseNextToken):
-    r"""TODO."""
+    r"""Gated recurrent unit that says which items a session goes on with.
+
+    A session is a list of items that somebody clicked on, heard or bought, one after
+    the other. The network reads them and says how probable each known item is to be the
+    next one; nothing but the session is known of the person. Sessions may differ in
+    length.
+
+    Parameters
+    ----------
+    hidden_size : int, default=128
+        Number of hidden units per layer.
+    num_layers : int, default=1
+        Number of recurrent layers, one on top of the other.
+    dropout : float in [0, 1), default=0.3
+        Share of features dropped between layers and before the head while training, the
+        same ones at all steps of a session. Also acts with one layer.
+    min_count : int, default=1
+        Items that come up less often in the training sessions are unknown: they are
+        read, but never recommended. Sessions count with their weights.
+    max_items : int or None, default=None
+        Largest number of items that are learned, the most frequent ones; others are
+        unknown.
+    embedding : int, "auto" or array of shape (n_items + 1, size), default="auto"
+        How many numbers stand for an item, "auto" 1.6 times the 0.56th power of their
+        number, 64 at most; or the vectors that training begins with, in the order of
+        ``items_``. The last one is the mark of the beginning. They decay 30 times as
+        fast as other weights.
+    item_dropout : float in [0, 1), default=0.0
+        Share of the items read that are taken for unknown while training, so that the
+        network learns what to make of these.
+    bptt : int, default=64
+        Items that are read before each update. The state is carried to the next ones
+        of the session, gradients are not (truncated backpropagation through time,
+        Williams & Peng 1990, doi:10.1162/neco.1990.2.4.490).
+    lr : float, default=3e-3
+        Step size of the optimiser, the largest one if there is a schedule.
+    lr_schedule : {"one_cycle", "cosine", "constant"}, default="one_cycle"
+        How ``lr`` changes from update to update: up from 4 % during the first quarter
+        and then down to 0 like a cosine, only down, or not at all.
+    optimizer : str or torch optimizer class, default="adamw"
+        What makes the updates: "adamw", "adam", "sgd", "rmsprop" or a class from
+        ``torch.optim``.
+    weight_decay : float, default=1e-2
+        Weight decay of the optimiser.
+    max_grad_norm : float or None, default=1.0
+        Gradients with a larger norm (over all weights) are shortened to it; None leaves
+        them.
+    max_epochs : int or "auto", default="auto"
+        Number of passes over the training sessions. "auto" is 100, but with more than
+        30 batches only as many as make 3000 updates, and 10 at least.
+    batch_size : int, default=32
+        Largest number of sessions in an update. A session that is longer than its share
+        of all of them is cut into parts, which are read side by side. Identical
+        sessions count as one, with their weights added.
+    early_stopping : bool, default=False
+        Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
+        epochs, and to go back to the weights with the lowest.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the training sessions set aside for ``early_stopping`` if ``fit`` gets
+        no ``X_val``.
+    n_iter_no_change : int, default=10
+        Number of epochs without a lower ``valid_loss`` before ``early_stopping`` acts.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the fitted weights instead of new ones. New items
+        are unknown then.
+    dtype : {"float32", "float64"}, default="float32"
+        Precision of the network.
+    device : str, default="auto"
+        Where to train and predict: "cpu", "cuda", "cuda:1", "mps", or "auto", which is
+        "cpu" if there is no GPU, and of several the one that the fewest processes use.
+    engine : {"auto", "torch", "native"}, default="auto"
+        What computes the layers: torch's modules, the compiled ones of this package,
+        which need a CPU, or those where they can and torch's elsewhere. Results are the
+        same up to rounding.
+    callbacks : list of skorch callbacks or None, default=None
+        Added to those of the estimator: loggers, checkpoints, schedules (with
+        ``lr_schedule="constant"``). They see numbers of items.
+    net_params : dict or None, default=None
+        More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
+        (0.9, 0.99)}``.
+    checkpoint : str, path or None, default=None
+        A file that a fit writes its state to, about once a second, and removes at the
+        end. If it is there already, of a fit with the same data and parameters that was
+        killed, ``fit`` goes on from it and gives what it would have given, to the bit;
+        of another fit, it is refused. Needs a ``random_state``, and safetensors;
+        ``callbacks`` begin anew. One file is for one fit: leave it None in a search or
+        a vote, whose clones would share it.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of initial weights, dropout and shuffling. None draws one from numpy's
+        global generator.
+    verbose : int, default=0
+        1 prints the losses after each epoch, 2 also shows a progress bar.
+
+    Attributes
+    ----------
+    items_ : ndarray of shape (n_items,)
+        The items that can be recommended, sorted: whole numbers, or objects that are
+        strings.
+    classes_ : ndarray of shape (n_items,)
+        The same.
+    net_ : skorch.NeuralNet
+        The net that trained the network, with its callbacks and history.
+    module_ : torch.nn.Module
+        The fitted network: ``x`` of shape (n_sessions, n_steps, 1), numbers of items,
+        gives outputs of shape (n_sessions, n_steps, n_items).
+    history_ : list of dict
+        ``epoch``, ``train_loss``, ``valid_loss`` (if any) and ``dur`` (seconds) per
+        epoch. Losses are means over items, in nats.
+    n_iter_ : int
+        Number of epochs run.
+    device_ : str
+        The device that holds the network.
+    n_categories_ : ndarray of shape (1,)
+        Number of items, with the mark of the beginning.
+
+    See Also
+    --------
+    leave_last_out : Holds the last items of sessions out.
+    skrnn.metrics.next_item_scorer : Recall and mean reciprocal rank for searches.
+    GRULanguageModel : Foresees the end, too, and draws whole sequences.
+
+    Notes
+    -----
+    This is the network of [1]_ with the loss of a softmax over all items:
+
+    .. math::
+        p(i_{t+1} | i_1, \dots, i_t) = \mathrm{softmax}(W h_t + b), \quad
+        h_t = \mathrm{GRU}(e_{i_t}, h_{t-1})
+
+    A session begins with a mark, so that its first item is foreseen, too; its end is
+    not. No items are sampled to compare with the true one, as is usual where there are
+    millions: the loss is exact, and a batch needs memory for ``batch_size * bptt *
+    n_items`` numbers, some times over. The loss is the mean over all known items.
+
+    References
+    ----------
+    .. [1] Hidasi, Karatzoglou, Baltrunas & Tikk (2016), Session-based Recommendations
+       with Recurrent Neural Networks, ICLR, arXiv:1511.06939.
+
+    Examples
+    --------
+    >>> from skrnn import NextItemRecommender
+    >>> sessions = [["tea", "cup", "milk"], ["cup", "tea", "spoon"], ["tea", "cup"]] * 5
+    >>> model = NextItemRecommender(hidden_size=16, lr=1e-2, random_state=0)
+    >>> model.fit(sessions).recommend([["tea", "cup"], ["cup", "tea"]], k=1)
+    array([['milk'], ['spoon']], dtype=object)
+    >>> float(model.predict_proba([["cup", "tea"]]).max().round(1))
+    0.9
+    """
 
     _cell = "gru"
     _estimator_type_of_tags = "recommender"
@@ -46,7 +194,7 @@ class NextItemRecommender(BaseNextToken):
         hidden_size: int = 128,
         *,
         num_layers: int = 1,
-        dropout: float = 0.1,
+        dropout: float = 0.3,
         min_count: int = 1,
         max_items: int | None = None,
         embedding: Any = "auto",
@@ -110,7 +258,7 @@ class NextItemRecommender(BaseNextToken):
         """What other networks call ``item_dropout``."""
         return self.item_dropout
 
-    def fit(
+    def fit(  # type: ignore[override]  # there is no y_val
         self, X: Any, y: Any = None, sample_weight: Any = None, X_val: Any = None
     ) -> Self:
         """Train the network.

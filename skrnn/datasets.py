@@ -298,8 +298,8 @@ def make_sessions(
     >>> sessions = make_sessions(noise=0.0, random_state=0)
     >>> len(sessions), max(map(len, sessions))
     (300, 20)
-    >>> follows = {(one[t], one[t + 2]) for one in sessions for t in range(len(one) - 2)}
-    >>> len(follows)  # each item has one successor, two steps later
+    >>> follow = {pair for one in sessions for pair in zip(one, one[2:], strict=False)}
+    >>> len(follow)  # each item has one that follows two steps later
     50
     """
     _check_arguments(

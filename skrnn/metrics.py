@@ -416,7 +416,7 @@ def next_item_scorer(
 class NextItemScorer:
     """A scorer that can be pickled, compared and printed."""
 
-    def __init__(self, metric: str, k: int) -> None:
+    def __init__(self, metric: str, k: Any) -> None:
         if metric not in ("recall", "mrr"):
             raise ValueError(f"metric={metric!r}, expected 'recall' or 'mrr'.")
         if not isinstance(k, Integral) or k < 1:
