@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Iterable, Mapping, Set, Sized
 from numbers import Integral
 from typing import Any, Literal
 
@@ -92,7 +92,7 @@ def read_sessions(X: Any, kind: Kind | None = None, name: str = "X") -> list[lis
             f"{name} is a {type(X).__name__}, expected {FORM}. Of a table with a row "
             "for each click, table.groupby('session')['item'].agg(list) makes them."
         )
-    if not isinstance(X, Iterable) or not isinstance(X, Sized):
+    if not is_list(X):
         raise TypeError(f"{name} is a {type(X).__name__}, expected {FORM}.")
     if len(X) == 0:
         raise ValueError(
@@ -111,8 +111,7 @@ def read_items(
     items: Any, where: str, kind: Kind | None = None, first: str = ""
 ) -> list[Any]:
     """Check items, all of one kind; ``where`` and ``first`` stand in messages."""
-    one = isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable)
-    if one or getattr(items, "ndim", 1) == 0:
+    if isinstance(items, str | bytes | Mapping) or not is_list(items):
         raise TypeError(
             f"{where} is {items!r}, a {type(items).__name__}, expected a list of "
             "items. A single session is a list in a list, [session]."
@@ -138,6 +137,13 @@ def read_items(
             )
         found[place] = str(item) if kind == "strings" else int(item)
     return found
+
+
+def is_list(value: Any) -> bool:
+    """Whether a value holds others in an order, and can be read more than once."""
+    sized = isinstance(value, Iterable) and isinstance(value, Sized)
+    ordered = not isinstance(value, Set) and getattr(value, "ndim", 1) > 0
+    return sized and ordered
 
 
 KINDS: dict[type, Kind] = {str: "strings", int: "whole numbers"}

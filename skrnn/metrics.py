@@ -426,6 +426,13 @@ class NextItemScorer:
 
     def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
         """Score an estimator with a method ``rank``."""
+        while hasattr(estimator, "best_estimator_"):  # a search inside another one
+            estimator = estimator.best_estimator_
+        if not hasattr(estimator, "rank"):
+            raise TypeError(
+                f"{type(estimator).__name__} has no method rank, which "
+                "NextItemRecommender has: compute recall_at_k or mrr_at_k instead."
+            )
         ranks = estimator.rank(X, y)
         values = 1 / ranks if self.metric == "mrr" else 1.0
         return float(np.mean(np.where(ranks <= self.k, values, 0.0)))

@@ -103,3 +103,11 @@ def test_requests_with_new_names_are_understood(tmp_path):
     assert float(network) > 0.95 > 0.5 > float(baseline)
     assert float(re.search(r"intents right: network ([\d.]+)", output)[1]) > 0.95
     assert re.search(r"^  \w+ +B-(from|to)$", output, re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_a_network_recommends_what_no_count_tells(tmp_path):
+    output, _ = run_example("next_item.py", tmp_path)
+    network, *others = map(float, re.findall(r"Recall@5 ([\d.]+)", output))
+    assert network > 0.7 > 0.3 > max(others)
+    assert "(it came next)" in output

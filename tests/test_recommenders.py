@@ -271,6 +271,9 @@ def test_sessions_can_be_searched_without_targets(habits):
     search.set_params(scoring=next_item_scorer("mrr", 5)).fit(train[:150])
     assert search.best_params_ == {"lr": 1e-2}
     assert 0 < search.score(train[150:]) < 1
+    assert search.score(train[150:]) == next_item_scorer("mrr", 5)(search, train[150:])
+    with pytest.raises(TypeError, match="GridSearchCV has no method rank"):
+        next_item_scorer()(GridSearchCV(small(), grid), train)
 
 
 # --- fit -----------------------------------------------------------------------------
@@ -395,6 +398,12 @@ def test_a_recommender_is_no_classifier(shop):
         (7, TypeError, "X is a int, expected a list of sessions"),
         (pd.DataFrame({"a": [1]}), TypeError, r"X is a DataFrame.*groupby"),
         ({"a": ["tea"]}, TypeError, "X is a dict"),
+        ({("tea",)}, TypeError, "X is a set, expected a list of sessions"),
+        ((["tea"] for _ in range(2)), TypeError, "X is a generator"),
+        ([{"tea", "cup"}], TypeError, r"X\[0\] is \{.*\}, a set, expected a list"),
+        ([iter(["tea"])], TypeError, r"X\[0\] is .*, a list_iterator"),
+        ([np.array(5)], TypeError, r"X\[0\] is array\(5\), a ndarray"),
+        ([[b"tea"]], TypeError, r"X\[0\]\[0\] is b'tea', a bytes"),
         (["tea", "cup"], TypeError, r"X\[0\] is 'tea', a str, expected a list"),
         ([1, 2], TypeError, r"X\[0\] is 1, a int.*list in a list"),
         ([["tea"], 3], TypeError, r"X\[1\] is 3, a int, expected a list"),
