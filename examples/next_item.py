@@ -1,12 +1,12 @@
 """Recommend the next item of a session, and judge it beside two simple rules.
 
 The last item of each session is held out. A network learns from what comes before;
-beside it stand the most popular items, and those that followed the last item most often.
+beside it stand the most popular items, and what followed the last item most often.
 
-Run it with ``python examples/next_item.py``, which makes sessions of people who follow
-two habits in turn and takes some seconds. Or with ``python examples/next_item.py FILE``,
-where FILE is a table of RecBole with the columns user_id:token, item_id:token and
-timestamp:float, such as ml-100k.inter (films that people rated), which takes minutes.
+Run it with ``python examples/next_item.py``, which makes sessions of people who have
+two habits, in turn, and takes some seconds. Or ``python examples/next_item.py FILE``
+for a table of RecBole with the columns user_id:token, item_id:token, timestamp:float,
+such as ml-100k.inter (films that people rated), which takes minutes.
 """
 
 import csv

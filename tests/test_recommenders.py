@@ -408,7 +408,7 @@ def test_a_recommender_is_no_classifier(shop):
         ([1, 2], TypeError, r"X\[0\] is 1, a int.*list in a list"),
         ([["tea"], 3], TypeError, r"X\[1\] is 3, a int, expected a list"),
         ([["tea"], []], ValueError, r"X\[1\] is an empty session: drop it"),
-        ([["tea"], ["cup", None]], TypeError, r"X\[1\]\[1\] is None.*Drop what is mis"),
+        ([["tea"], ["cup", None]], TypeError, r"X\[1\]\[1\] is None.*Drop what is"),
         ([["tea", np.nan]], TypeError, r"X\[0\]\[1\] is nan, a float.*Drop what"),
         ([[1, 2.0]], TypeError, r"X\[0\]\[1\] is 2.0.*astype\(int\)"),
         ([np.array([1.0, 2.0])], TypeError, r"X\[0\]\[0\] is 1.0.*astype\(int\)"),
