@@ -42,7 +42,7 @@ class NextItemRecommender(BaseNextToken):
         Number of hidden units per layer.
     num_layers : int, default=1
         Number of recurrent layers, one on top of the other.
-    dropout : float in [0, 1), default=0.3
+    dropout : float in [0, 1), default=0.5
         Share of features dropped between layers and before the head while training, the
         same ones at all steps of a session. Also acts with one layer.
     min_count : int, default=1
@@ -56,7 +56,7 @@ class NextItemRecommender(BaseNextToken):
         number, 64 at most; or the vectors that training begins with, in the order of
         ``items_``. The last one is the mark of the beginning. They decay 30 times as
         fast as other weights.
-    item_dropout : float in [0, 1), default=0.0
+    item_dropout : float in [0, 1), default=0.2
         Share of the items read that are taken for unknown while training, so that the
         network learns what to make of these.
     bptt : int, default=64
@@ -79,7 +79,7 @@ class NextItemRecommender(BaseNextToken):
     max_epochs : int or "auto", default="auto"
         Number of passes over the training sessions. "auto" is 100, but with more than
         30 batches only as many as make 3000 updates, and 10 at least.
-    batch_size : int, default=32
+    batch_size : int, default=16
         Largest number of sessions in an update. A session that is longer than its share
         of all of them is cut into parts, which are read side by side. Identical
         sessions count as one, with their weights added.
@@ -175,8 +175,8 @@ class NextItemRecommender(BaseNextToken):
     >>> model = NextItemRecommender(hidden_size=16, lr=1e-2, random_state=0)
     >>> model.fit(sessions).recommend([["tea", "cup"], ["cup", "tea"]], k=1)
     array([['milk'], ['spoon']], dtype=object)
-    >>> float(model.predict_proba([["cup", "tea"]]).max().round(1))
-    0.9
+    >>> model.rank([["cup", "tea"]], ["spoon"])  # at which place is the spoon?
+    array([1.])
     """
 
     _cell = "gru"
@@ -194,11 +194,11 @@ class NextItemRecommender(BaseNextToken):
         hidden_size: int = 128,
         *,
         num_layers: int = 1,
-        dropout: float = 0.3,
+        dropout: float = 0.5,
         min_count: int = 1,
         max_items: int | None = None,
         embedding: Any = "auto",
-        item_dropout: float = 0.0,
+        item_dropout: float = 0.2,
         bptt: int = 64,
         lr: float = 3e-3,
         lr_schedule: str = "one_cycle",
@@ -206,7 +206,7 @@ class NextItemRecommender(BaseNextToken):
         weight_decay: float = 1e-2,
         max_grad_norm: float | None = 1.0,
         max_epochs: int | str = "auto",
-        batch_size: int = 32,
+        batch_size: int = 16,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
