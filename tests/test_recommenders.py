@@ -15,7 +15,12 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils import get_tags
 
 import skrnn
-from skrnn import NextItemRecommender, _recommenders, leave_last_out
+from skrnn import (
+    NextItemRecommender,
+    _checkpoints,
+    _recommenders,
+    leave_last_out,
+)
 from skrnn.datasets import make_sessions
 from skrnn.metrics import mrr_at_k, next_item_scorer, recall_at_k
 
@@ -331,6 +336,31 @@ def test_models_are_cloned_pickled_and_saved(shop, tmp_path):
         X = [model.items_[:2]]
         assert np.array_equal(loaded.recommend(X, 2), model.recommend(X, 2))
         assert same(loaded, model, X)
+
+
+def test_a_fit_that_was_killed_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(_checkpoints, "SECONDS", 0.0)
+    keep, path = _checkpoints.Checkpoint.keep, tmp_path / "fit.checkpoint"
+
+    def keep_and_die(self, state):
+        keep(self, state)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_checkpoints.Checkpoint, "keep", keep_and_die)
+        with pytest.raises(KeyboardInterrupt):
+            small(checkpoint=path).fit(SHOP)
+    assert path.exists()
+    assert same(small(checkpoint=path).fit(SHOP), small().fit(SHOP))
+
+
+def test_training_begins_with_given_vectors():
+    vectors = np.random.default_rng(0).normal(size=(6, 3))  # of the mark, too
+    model = small(embedding=vectors, lr=1e-12, dtype="float64").fit(SHOP)
+    table = model.module_.embedding.tables[0].detach().numpy()
+    np.testing.assert_allclose(table[1:], vectors, atol=1e-6)
+    with pytest.raises(ValueError, match="embedding"):
+        small(embedding=vectors[:3]).fit(SHOP)
 
 
 def test_training_goes_on():
