@@ -5,10 +5,10 @@ of words, which is hard to beat where single words give a message away (spam), a
 where one word turns another ("not bad at all"). At the end it is shown which words the
 network has looked at.
 
-Run it with ``python examples/messages.py``, which makes reviews from a small grammar and
-takes some seconds. Or with ``python examples/messages.py FILE``, where each line of FILE
-is a label, a blank or tab, and a message, such as those of the SMS Spam Collection or of
-the Stanford Sentiment Treebank; it may be compressed (.gz), and takes a minute.
+Run it with ``python examples/messages.py``, which makes reviews from a small grammar
+and takes some seconds. Or with ``python examples/messages.py FILE``, where each line of
+FILE is a label, a blank or tab, and a message, such as those of the SMS Spam Collection
+or of the Stanford Sentiment Treebank; it may be compressed (.gz), and takes a minute.
 """
 
 import gzip
@@ -25,9 +25,9 @@ from sklearn.pipeline import make_pipeline
 from skrnn import GRUClassifier, TokenEncoder
 from skrnn.inspection import sequence_importance
 
-THINGS = "the food|the service|our room|the view|breakfast|the wine|the staff".split("|")
-GOOD = "good great lovely fresh friendly fine perfect wonderful".split()
-BAD = "bad awful cold rude stale horrible poor dirty".split()
+THINGS = ["the food", "the service", "our room", "the view", "breakfast", "the wine"]
+GOOD = ["good", "great", "lovely", "fresh", "friendly", "fine", "perfect", "wonderful"]
+BAD = ["bad", "awful", "cold", "rude", "stale", "horrible", "poor", "dirty"]
 FRAMES = {  # whether a word means what it says
     "{thing} was {word}": True,
     "{thing} was very {word}": True,

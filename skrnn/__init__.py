@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     )
     from skrnn._onnx import to_onnx
     from skrnn._preprocessing import SequenceScaler
+    from skrnn._recommenders import NextItemRecommender
     from skrnn._regressors import GRURegressor, LSTMRegressor, RNNRegressor
     from skrnn._saving import ModelFileError, load, save
     from skrnn._sequence_regressors import (
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         RNNSequenceRegressor,
     )
     from skrnn._sequences import Sequences
+    from skrnn._sessions import leave_last_out
     from skrnn._taggers import GRUTagger, LSTMTagger, RNNTagger
     from skrnn._tokens import TokenEncoder
     from skrnn._torch import to_torch
@@ -44,6 +46,7 @@ _HOMES = {
     "LSTMSequenceRegressor": "_sequence_regressors",
     "LSTMTagger": "_taggers",
     "ModelFileError": "_saving",
+    "NextItemRecommender": "_recommenders",
     "RNNClassifier": "_classifiers",
     "RNNLanguageModel": "_language_models",
     "RNNRegressor": "_regressors",
@@ -54,6 +57,7 @@ _HOMES = {
     "Sequences": "_sequences",
     "TokenEncoder": "_tokens",
     "as_sequences": "_inputs",
+    "leave_last_out": "_sessions",
     "load": "_saving",
     "make_windows": "_windows",
     "save": "_saving",
@@ -75,6 +79,7 @@ __all__ = [
     "LSTMSequenceRegressor",
     "LSTMTagger",
     "ModelFileError",
+    "NextItemRecommender",
     "RNNClassifier",
     "RNNLanguageModel",
     "RNNRegressor",
@@ -85,6 +90,7 @@ __all__ = [
     "Sequences",
     "TokenEncoder",
     "as_sequences",
+    "leave_last_out",
     "load",
     "make_windows",
     "save",

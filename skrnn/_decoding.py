@@ -40,7 +40,8 @@ def search(
     """Find the best candidates of each source, the best first.
 
     Of all candidates that are one token longer, the best ``beam_size`` are kept; those
-    that end are done. With one, each token is the most probable.
+    that end are done. So it goes on until as many are done, and none that is not ranks
+    higher. With one, each token is the most probable.
     """
     found: list[list[Candidate]] = [[] for _ in range(len(sequences))]
     for rows, memory, state in read_sources(module, sequences):
@@ -93,9 +94,12 @@ class Beams:
                     codes_of = self.tokens[row, parents[row, k], 1:].tolist()
                     total = float(values[row, k])
                     self.done[place].append(Candidate(codes_of, total, n_steps))
-            if len(self.done[place]) < self.size:
+            going = np.flatnonzero(~ends)[: self.size]
+            best_done = max((one.rank for one in self.done[place]), default=-np.inf)
+            enough = len(self.done[place]) >= self.size
+            if not enough or values[row, going[0]] / n_steps > best_done:
                 kept.append(row)
-                chosen.append(np.flatnonzero(~ends)[: self.size])
+                chosen.append(going)
         if not kept:
             self.places = self.places[:0]
             return False

@@ -31,6 +31,7 @@ CLASSES = {  # the only ones that are made from a file
     **{f"{cell}Forecaster": "skrnn.forecasting._forecasters" for cell in CELLS},
     **{f"panel.{cell}Classifier": "skrnn.panel._classifiers" for cell in CELLS},
     **{f"panel.{cell}Regressor": "skrnn.panel._regressors" for cell in CELLS},
+    "NextItemRecommender": "skrnn._recommenders",
     "Seq2SeqTransducer": "skrnn._transducers",
     "SequenceScaler": "skrnn._preprocessing",
     "TokenEncoder": "skrnn._tokens",

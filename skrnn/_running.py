@@ -22,7 +22,7 @@ from skrnn._modules import (
 from skrnn._sequences import Sequences
 from skrnn._sizes import round_up
 
-__all__ = ["run_in_pieces", "run_module"]
+__all__ = ["run_head", "run_in_pieces", "run_module"]
 
 Part = Literal["outputs", "embedding"]
 ROWS_ON_CPU = 128  # sequences in a block: more or fewer are slower
@@ -190,6 +190,23 @@ def run_in_pieces(
                 found, state = run.go_on(x[:, start : start + PIECE], state)
                 outputs = apply_head(runner.head, found)[: len(which)]
                 take(which, start, outputs.cpu().numpy()[..., runner.outputs])
+
+
+def run_head(module: SequenceModule, embeddings: NDArray[Any]) -> NDArray[Any]:
+    """Map embeddings (n, embedding_size) to outputs (n, n_outputs), each by itself.
+
+    For some steps of many: where there are many outputs, the head is most of the work.
+    """
+    weight = module.head.weight
+    with plain_torch(weight.device, gradients=False):
+        runner = runner_of(module)
+        n_rows, size = embeddings.shape
+        rows = torch.zeros(n_rows, runner.head.in_features, dtype=weight.dtype)
+        places = np.arange(runner.head.in_features)[runner.embedding][:size]
+        rows.numpy()[:, places] = embeddings
+        outputs = apply_head(runner.head, rows.to(weight.device))
+        answers: NDArray[Any] = outputs.cpu().numpy()[:, runner.outputs]
+        return answers
 
 
 def apply_head(head: nn.Linear, x: Tensor) -> Tensor:

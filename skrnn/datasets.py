@@ -14,8 +14,14 @@ from sklearn.utils._param_validation import (
 
 from skrnn._params import CONSTRAINTS, spawn_seeds
 
-__all__ = ["make_adding_problem", "make_copy_memory", "make_dates", "make_events"]
-__all__ += ["make_waves"]
+__all__ = [
+    "make_adding_problem",
+    "make_copy_memory",
+    "make_dates",
+    "make_events",
+    "make_sessions",
+    "make_waves",
+]
 
 ACTIVITIES = {  # height of the sensor's wave, cycles per step, what may come next
     "rest": (0.3, 0.02, ["walk"]),
@@ -42,6 +48,8 @@ FORMS_OF_DATES = [
     "{y}.{m:02}.{d:02}",
     "{y}{m:02}{d:02}",
 ]
+
+N_CIRCLES = 5  # habits of people in sessions
 
 
 def make_adding_problem(
@@ -264,6 +272,80 @@ def _sensor(
     waves = height[:, None] * np.column_stack([np.sin(angle), np.cos(angle)])
     values: NDArray[np.float64] = waves + noise * rng.standard_normal(waves.shape)
     return values
+
+
+def make_sessions(
+    n_sessions: int = 300,
+    n_items: int = 50,
+    n_steps: int = 20,
+    noise: float = 0.1,
+    random_state: Any = None,
+) -> list[list[int]]:
+    """Make sessions in which somebody follows two habits in turn.
+
+    Items stand in five circles that nobody is told of. A session has two of these as
+    habits and takes an item of each in turn, always the one that follows in the circle.
+    So all items are equally popular, and the last item tells nearly nothing of the next
+    one: the one before it does.
+
+    Parameters
+    ----------
+    n_sessions : int, default=300
+        Number of sessions.
+    n_items : int, default=50
+        Number of items, at least 10.
+    n_steps : int, default=20
+        Number of items of the longest sessions, at least 2; the others have at least
+        half as many.
+    noise : float in [0, 1], default=0.1
+        Share of items that are any of all instead.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of the numbers drawn; an int gives the same data every time. Other seeds
+        give other circles, too.
+
+    Returns
+    -------
+    sessions : list of lists of int
+        The items, numbers from 0 to ``n_items - 1``.
+
+    Raises
+    ------
+    ValueError
+        If a size is too small, or the noise is no share.
+
+    Examples
+    --------
+    >>> from skrnn.datasets import make_sessions
+    >>> sessions = make_sessions(noise=0.0, random_state=0)
+    >>> len(sessions), max(map(len, sessions))
+    (300, 20)
+    >>> follow = {pair for one in sessions for pair in zip(one, one[2:], strict=False)}
+    >>> len(follow)  # each item has one that follows two steps later
+    50
+    """
+    _check_arguments(
+        "make_sessions",
+        n_sessions=(n_sessions, _at_least(1)),
+        n_items=(n_items, _at_least(2 * N_CIRCLES)),
+        n_steps=(n_steps, _at_least(2)),
+        noise=(noise, [Interval(Real, 0.0, 1.0, closed="both")]),
+        random_state=(random_state, CONSTRAINTS["random_state"]),
+    )
+    rng = _generator(random_state)
+    circles = np.array_split(rng.permutation(n_items), N_CIRCLES)
+    lengths = rng.integers(-(-n_steps // 2), n_steps + 1, size=n_sessions)
+    sessions = []
+    for length in lengths.tolist():
+        habits = rng.choice(N_CIRCLES, size=2, replace=False)
+        places = rng.integers(0, n_items, size=2)  # where each habit begins
+        items = np.empty(length, dtype=np.int64)
+        for turn in range(2):
+            circle, own = circles[habits[turn]], items[turn::2]
+            own[:] = circle[(places[turn] + np.arange(len(own))) % len(circle)]
+        other = rng.random(length) < noise
+        items[other] = rng.integers(0, n_items, size=int(other.sum()))
+        sessions.append(items.tolist())
+    return sessions
 
 
 def make_waves(

@@ -10,6 +10,7 @@ from skrnn.datasets import (
     make_adding_problem,
     make_copy_memory,
     make_events,
+    make_sessions,
     make_waves,
 )
 
@@ -20,7 +21,20 @@ def make_equal_events(random_state: Any) -> tuple[Any, Any]:
     return (np.stack([x[:10] for x in X]), np.stack([labels[:10] for labels in y]))
 
 
-MAKERS = [make_adding_problem, make_copy_memory, make_equal_events, make_waves]
+def make_equal_sessions(random_state: Any) -> tuple[Any, Any]:
+    """Sessions of one length, as two arrays."""
+    sessions = make_sessions(20, n_steps=20, random_state=random_state)
+    items = np.stack([session[:10] for session in sessions])
+    return items, np.array([len(session) for session in sessions])
+
+
+MAKERS = [
+    make_adding_problem,
+    make_copy_memory,
+    make_equal_events,
+    make_equal_sessions,
+    make_waves,
+]
 
 
 @pytest.mark.parametrize("n_steps", [2, 3, 20])
@@ -119,6 +133,55 @@ def test_activities_differ_in_how_fast_and_how_far_the_sensor_swings() -> None:
         np.testing.assert_allclose(turned, expected)
 
 
+@pytest.mark.parametrize("n_items", [10, 13, 50])
+def test_items_follow_in_five_circles_two_steps_later(n_items: int) -> None:
+    sessions = make_sessions(2000, n_items, noise=0.0, random_state=0)
+    assert {len(session) for session in sessions} == set(range(10, 21))
+    after: dict[int, set[int]] = {}
+    for session in sessions:
+        for item, other in zip(session, session[2:], strict=False):
+            after.setdefault(item, set()).add(other)
+    assert sorted(after) == [*range(n_items)]
+    assert all(len(others) == 1 for others in after.values())
+    circles = set()
+    for item in range(n_items):
+        circle, other = {item}, min(after[item])
+        while other != item:
+            circle.add(other)
+            other = min(after[other])
+        circles.add(frozenset(circle))
+    assert len(circles) == 5
+    sizes = [len(circle) for circle in circles]
+    assert max(sizes) - min(sizes) <= 1
+    for session in sessions:
+        own = [next(c for c in circles if session[turn] in c) for turn in (0, 1)]
+        assert own[0] != own[1]
+
+
+def test_the_last_item_of_a_session_tells_no_more_than_another_circle() -> None:
+    sessions = make_sessions(4000, 10, noise=0.0, random_state=0)
+    pairs = np.zeros((10, 10))
+    for session in sessions:
+        np.add.at(pairs, (session[:-1], session[1:]), 1)
+    shares = pairs / pairs.sum(axis=1, keepdims=True)
+    assert (np.sort(shares, axis=1)[:, :2] == 0).all()  # itself, and its own circle
+    assert shares.max() < 0.3
+
+
+def test_noise_of_sessions_is_the_share_of_other_items() -> None:
+    noisy = make_sessions(2000, noise=0.3, random_state=0)
+    clean = make_sessions(2000, noise=0.0, random_state=0)
+    after = {}
+    for session in clean:
+        after |= zip(session, session[2:], strict=False)
+    kept = [
+        after[item] == other
+        for session in noisy
+        for item, other in zip(session, session[2:], strict=False)
+    ]
+    assert np.mean(kept) == pytest.approx(0.7**2, abs=0.03)
+
+
 @pytest.mark.parametrize("make", MAKERS)
 def test_the_same_seed_gives_the_same_data(make: Callable[..., Any]) -> None:
     for first, second in zip(make(random_state=1), make(random_state=1), strict=True):
@@ -157,6 +220,10 @@ def test_a_seed_leaves_the_global_state_alone(make: Callable[..., Any]) -> None:
         (make_copy_memory, "n_symbols", 1),
         (make_events, "n_steps", 1),
         (make_events, "noise", -0.1),
+        (make_sessions, "n_items", 9),
+        (make_sessions, "noise", 1.5),
+        (make_sessions, "n_sessions", 0),
+        (make_sessions, "n_steps", 1),
         (make_waves, "n_classes", 0),
         (make_waves, "n_steps", 2.5),
         (make_waves, "noise", -0.1),

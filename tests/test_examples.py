@@ -120,3 +120,11 @@ def test_reviews_are_understood_that_counts_of_words_do_not_tell(tmp_path):
     ).groups()
     assert float(network) > 0.95 > 0.7 > float(counts)
     assert re.search(r"^  not +\+[\d.]+$", output, re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_a_network_recommends_what_no_count_tells(tmp_path):
+    output, _ = run_example("next_item.py", tmp_path)
+    network, *others = map(float, re.findall(r"Recall@5 ([\d.]+)", output))
+    assert network > 0.7 > 0.3 > max(others)
+    assert "(it came next)" in output

@@ -1,4 +1,4 @@
-"""Scores of answers per step: cases by hand, and other ways to compute them."""
+"""Scores of steps and items: cases by hand, and other ways to compute them."""
 
 import pickle
 
@@ -12,6 +12,9 @@ from skrnn import metrics
 from skrnn.metrics import (
     entity_f1_score,
     flatten_steps,
+    mrr_at_k,
+    next_item_scorer,
+    recall_at_k,
     step_accuracy_score,
     step_f1_score,
     step_r2_score,
@@ -114,12 +117,23 @@ def test_scores_are_those_of_scikit_learn_over_all_steps():
     assert step_r2_score(true, predicted) == pytest.approx(r2_score(*flat))
 
 
-@pytest.mark.parametrize("name", [n for n in metrics.__all__ if n.endswith("_score")])
+SCORES = [name for name in metrics.__all__ if name.endswith("_score")]
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_other_numbers_of_sequences_are_refused(name):
+    y = [[1.0, 2.0], [3.0]] if "r2" in name else [["O", "O"], ["O"]]
+    with pytest.raises(ValueError, match=r"y_true has 2 sequences, y_pred has 1"):
+        getattr(metrics, name)(y, y[:1])
+
+
+OF_STEPS = [name for name in SCORES if name.startswith(("step", "entity"))]
+
+
+@pytest.mark.parametrize("name", OF_STEPS)
 def test_other_lengths_are_refused_by_name(name):
     score = getattr(metrics, name)
     y = [[1.0, 2.0], [3.0]] if "r2" in name else [["O", "O"], ["O"]]
-    with pytest.raises(ValueError, match=r"y_true has 2 sequences, y_pred has 1"):
-        score(y, y[:1])
     with pytest.raises(
         ValueError, match=r"y_true\[1\] has 1 values, y_pred\[1\] has 2"
     ):
@@ -149,3 +163,62 @@ def test_lists_of_numbers_are_flattened_like_arrays():
 def test_an_average_is_one_of_three(average):
     with pytest.raises(ValueError, match="expected 'macro', 'micro' or 'weighted'"):
         step_f1_score([["a"]], [["a"]], average=average)
+
+
+# --- recommendations ----------------------------------------------------------------
+
+
+@st.composite
+def ranked_items(draw):
+    """True items, recommended ones without repetitions, and how many count."""
+    n, length = draw(st.integers(1, 5)), draw(st.integers(1, 6))
+    some = st.lists(st.permutations(range(6)), min_size=n, max_size=n)
+    items = [row[:length] for row in draw(some)]
+    true = draw(st.lists(st.integers(0, 7), min_size=n, max_size=n))
+    return true, items, draw(st.integers(1, length) | st.none())
+
+
+@given(ranked_items())
+@settings(max_examples=100)
+def test_recall_and_reciprocal_ranks_are_those_of_a_loop(case):
+    true, items, k = case
+    hits, reciprocals = [], []
+    for item, row in zip(true, items, strict=True):
+        hit, reciprocal = 0, 0.0
+        for place in range(len(row) if k is None else k):
+            if row[place] == item:
+                hit, reciprocal = 1, 1 / (place + 1)
+        hits.append(hit)
+        reciprocals.append(reciprocal)
+    for y, ranked in ((true, items), (np.array(true), np.array(items))):
+        assert recall_at_k(y, ranked, k) == pytest.approx(sum(hits) / len(true))
+        assert mrr_at_k(y, ranked, k) == pytest.approx(sum(reciprocals) / len(true))
+
+
+@pytest.mark.parametrize(
+    ("y", "recommended", "k", "error", "message"),
+    [
+        (["a"], [["a"], ["b"]], None, ValueError, r"has 1 items.*shape \(2, 1\)"),
+        (["a"], np.array(["a"]), None, ValueError, r"the shape \(1,\)"),
+        ([], [], None, ValueError, "y_true is empty"),
+        (["a", "b"], [["a", "c"], ["a"]], 2, ValueError, "from 1 to 1.*for session 1"),
+        (["a"], [["a"]], 0, ValueError, "k is 0, expected a count from 1 to 1"),
+        (["a"], [[1]], None, TypeError, r"recommended\[0\]\[0\] is 1.*y_true\[0\]"),
+        ([None], [["a"]], None, TypeError, r"y_true\[0\] is None"),
+    ],
+)
+def test_recommendations_that_cannot_be_scored_are_named(
+    y, recommended, k, error, message
+):
+    for score in (recall_at_k, mrr_at_k):
+        with pytest.raises(error, match=message):
+            score(y, recommended, k)
+
+
+def test_scorers_of_next_items_are_values():
+    scorer = next_item_scorer("mrr", 5)
+    assert repr(pickle.loads(pickle.dumps(scorer))) == "next_item_scorer('mrr', k=5)"
+    with pytest.raises(ValueError, match="expected 'recall' or 'mrr'"):
+        next_item_scorer("ndcg")
+    with pytest.raises(ValueError, match="k is 0, expected a count from 1 on"):
+        next_item_scorer(k=0)
