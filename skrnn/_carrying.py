@@ -104,13 +104,15 @@ class CarriedIterator:
         factor = float(self.n_pieces.sum()) / len(self.dataset)
         for group in self.groups():
             lanes, n_pieces = self.lanes[group], self.n_pieces[group]
-            state = self.dataset.empty.expand(-1, -1, len(group), -1).clone()
+            state = self.dataset.empty.expand(-1, -1, len(group), -1)
             for number in range(n_pieces[0]):
                 going = int((n_pieces > number).sum())
                 place = number * self.dataset.bptt
                 inputs, targets = self.dataset.piece(lanes[:going], place)
                 inputs["weights"] = inputs["weights"] * factor
-                inputs["carry"] = state[:, :, :going]
+                before = state[:, :, :going]
+                state = torch.empty_like(before)
+                inputs["carry"] = before, state
                 yield inputs, targets
 
     def groups(self) -> list[NDArray[np.int64]]:

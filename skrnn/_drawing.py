@@ -42,7 +42,9 @@ class Draws:
         outputs[:, self.never] = -np.inf
         if self.temperature == 0.0:
             return outputs.argmax(axis=1)
-        probabilities = np.exp(log_softmax(outputs / self.temperature))
+        outputs -= outputs.max(axis=1, keepdims=True)
+        with np.errstate(over="ignore"):  # what is far below the best is never drawn
+            probabilities = np.exp(log_softmax(outputs / self.temperature))
         order = np.argsort(-probabilities, axis=1, kind="stable")
         ranked = np.take_along_axis(probabilities, order, axis=1)
         if self.top_k is not None:

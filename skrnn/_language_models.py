@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -19,7 +19,7 @@ from skrnn._next_tokens import CONSTRAINTS_OF_TOKENS, BaseNextToken
 from skrnn._params import spawn_seeds
 from skrnn._step_targets import split_steps
 from skrnn._tokens import TokenEncoder, join_tokens
-from skrnn._training_set import check_sample_weight
+from skrnn._training_set import TrainingSet, check_sample_weight
 from skrnn._validation import draft_of
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class BaseLanguageModel(BaseNextToken):
     """What the three language models share."""
 
     _n_marks = 2
+    _estimator_type_of_tags = "language_model"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CONSTRAINTS_OF_TOKENS,
         "level": [StrOptions({"word", "char"})],
@@ -352,7 +353,8 @@ class BaseLanguageModel(BaseNextToken):
             Draw from the fewest of the most probable tokens only whose probabilities
             reach this sum (Holtzman et al., 2020, arXiv:1904.09751).
         stop : str, list of str or None, default=None
-            A text ends before the first of these that is drawn.
+            A text ends before the first of these that is drawn. If texts are lists,
+            each is a token.
         random_state : int, RandomState, Generator or None, default=None
             Seed. None draws from numpy's global generator.
 
@@ -378,10 +380,15 @@ class BaseLanguageModel(BaseNextToken):
         """
         if not isinstance(n_samples, Integral) or n_samples < 1:
             raise ValueError(f"n_samples is {n_samples!r}, expected a count from 1 on.")
+        several = isinstance(prefix, str | list | tuple | np.ndarray)
+        if not several or not all(isinstance(token, str) for token in prefix):
+            raise TypeError(
+                f"prefix is {prefix!r}, expected a text or a list of tokens."
+            )
         fitted = self._fitted()
         begun = fitted._encoder()._tokens_of([prefix], empty=True) * int(n_samples)
         options = (max_tokens, temperature, top_k, top_p, stop, random_state)
-        drawn = fitted._draw(begun, *options)
+        drawn = fitted._draw("sample", begun, *options)
         return [
             fitted._join([*first, *rest])
             for first, rest in zip(begun, drawn, strict=True)
@@ -416,7 +423,8 @@ class BaseLanguageModel(BaseNextToken):
             Draw from the fewest of the most probable tokens only whose probabilities
             reach this sum (Holtzman et al., 2020, arXiv:1904.09751).
         stop : str, list of str or None, default=None
-            A text ends before the first of these that is drawn.
+            A text ends before the first of these that is drawn. If texts are lists,
+            each is a token.
         random_state : int, RandomState, Generator or None, default=None
             Seed. None draws from numpy's global generator.
 
@@ -437,7 +445,8 @@ class BaseLanguageModel(BaseNextToken):
         fitted = self._fitted()
         begun = fitted._encoder()._tokens_of(X, empty=True)
         options = (max_tokens, temperature, top_k, top_p, stop, random_state)
-        return [fitted._join(tokens) for tokens in fitted._draw(begun, *options)]
+        drawn = fitted._draw("generate", begun, *options)
+        return [fitted._join(tokens) for tokens in drawn]
 
     def initial_state(self, n_sequences: int = 1) -> StreamState:
         """Begin to read texts token by token.
@@ -498,7 +507,7 @@ class BaseLanguageModel(BaseNextToken):
         stepper = fitted._stepper()
         stepper.check_state(state)
         n_sequences = state.hidden.shape[2]
-        if isinstance(x, str) or len(x) != n_sequences:
+        if isinstance(x, str) or not isinstance(x, Sized) or len(x) != n_sequences:
             raise ValueError(
                 f"x is {x!r}, expected a list of {n_sequences} tokens, one for each "
                 "text."
@@ -529,12 +538,19 @@ class BaseLanguageModel(BaseNextToken):
         TypeError
             If X holds something else than texts and tokens.
         """
-        from skrnn._running import run_module
+        from skrnn._running import run_to_end
 
         fitted = self._fitted()
         sequences = fitted._read_sequences(X, reset=False)
-        found = run_module(fitted.module_, sequences, "embedding")
-        return found[sequences.offsets[1:] - 1].astype(np.float64)
+        found = run_to_end(fitted.module_, sequences, "embedding")
+        return found.astype(np.float64)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = False
+        tags.input_tags.string = True
+        return tags
 
     # --- tokens -------------------------------------------------------------------
 
@@ -551,10 +567,19 @@ class BaseLanguageModel(BaseNextToken):
             encoder.tokens_, encoder.n_tokens_ = self.tokens_, len(self.tokens_)
         return encoder
 
+    def _read_training_set(
+        self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: Any = None
+    ) -> TrainingSet:
+        self._counts = sample_weight  # tokens are counted with it: k is k copies
+        data = super()._read_training_set(X, y, sample_weight, reset, classes)
+        del self._counts
+        return data
+
     def _learn_tokens(self, X: Any) -> None:
-        encoder = self._encoder()
-        self.tokens_ = encoder.set_params(vocabulary=self.vocabulary).fit(X).tokens_
-        self._of_lists = not isinstance(next(iter(X)), str)
+        encoder = self._encoder().set_params(vocabulary=self.vocabulary)
+        encoder._fit(X, None, self._counts)
+        self.tokens_ = encoder.tokens_
+        self._of_lists = not any(isinstance(each, str) for each in X)
 
     def _n_tokens(self) -> int:
         return len(self.tokens_)
@@ -569,6 +594,7 @@ class BaseLanguageModel(BaseNextToken):
 
     def _draw(
         self,
+        method: str,
         begun: list[list[str]],
         max_tokens: int,
         temperature: float,
@@ -581,11 +607,9 @@ class BaseLanguageModel(BaseNextToken):
         options = {"max_tokens": max_tokens, "temperature": temperature}
         options |= {"top_k": top_k, "top_p": top_p, "stop": stop}
         validate_parameter_constraints(
-            OF_DRAWS, {**options, "random_state": random_state}, "generate"
+            OF_DRAWS, {**options, "random_state": random_state}, method
         )
-        encoder, stepper = self._encoder(), self._stepper(begin=True)
-        named = [] if stop is None else [stop] if isinstance(stop, str) else [*stop]
-        ends = encoder._tokens_of(named) if named else []
+        stepper, stops = self._stepper(begin=True), self._stops(stop)
         draw = Draws(
             spawn_seeds(random_state, len(begun)),
             temperature,
@@ -593,10 +617,24 @@ class BaseLanguageModel(BaseNextToken):
             top_p,
             never=(self._n_tokens() + 1,),
         )
-        n_tokens, codes = self._n_tokens(), encoder._codes_of(begun)
-        stops = [each.tolist() for each in encoder._codes_of(ends)]
+        n_tokens, codes = self._n_tokens(), self._encoder()._codes_of(begun)
         drawn = draw_tokens(stepper, draw, codes, n_tokens, max_tokens, stops)
         return [[self.tokens_[code] for code in each] for each in drawn]
+
+    def _stops(self, stop: Any) -> list[list[int]]:
+        """Number the tokens of what ends a text; of lists, it is one token."""
+        named = [] if stop is None else [stop] if isinstance(stop, str) else [*stop]
+        if not all(isinstance(each, str) for each in named):
+            raise TypeError(f"stop is {stop!r}, expected a text or a list of texts.")
+        lists, encoder = [[each] for each in named], self._encoder()
+        if named and not self._of_lists:
+            lists = encoder._tokens_of(named, empty=True)
+        if not all(lists):
+            raise ValueError(
+                f"stop is {stop!r}, which holds a text without tokens: nothing could "
+                "be seen where it is drawn."
+            )
+        return [codes.tolist() for codes in encoder._codes_of(lists)]
 
 
 def draw_tokens(

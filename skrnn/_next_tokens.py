@@ -187,17 +187,9 @@ class BaseNextToken(BaseRecurrentPerStep):
 
     def _of_last_step(self, sequences: Sequences) -> NDArray[np.float64]:
         """Probabilities of what comes after the end, (n_sequences, n_outputs)."""
-        from skrnn._running import run_in_pieces
+        from skrnn._running import run_to_end
 
-        last = np.empty((len(sequences), self._n_module_outputs()))
-
-        def take(rows: NDArray[np.int64], start: int, outputs: NDArray[Any]) -> None:
-            places = sequences.lengths[rows] - 1 - start
-            inside = (places >= 0) & (places < outputs.shape[1])
-            last[rows[inside]] = outputs[inside, places[inside]]
-
-        run_in_pieces(self.module_, sequences, take)
-        return self._decode(last)
+        return self._decode(run_to_end(self.module_, sequences).astype(np.float64))
 
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, X_val: Any = None
