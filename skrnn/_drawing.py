@@ -41,7 +41,7 @@ class Draws:
         outputs = outputs.astype(np.float64)
         outputs[:, self.never] = -np.inf
         if self.temperature == 0.0:
-            return outputs.argmax(axis=1)
+            return np.asarray(outputs.argmax(axis=1))
         outputs -= outputs.max(axis=1, keepdims=True)
         with np.errstate(over="ignore"):  # what is far below the best is never drawn
             probabilities = np.exp(log_softmax(outputs / self.temperature))
@@ -55,4 +55,5 @@ class Draws:
         total = np.cumsum(ranked, axis=1)
         uniform = np.array([[each.random()] for each in self.generators])
         place = (total <= uniform * total[:, -1:]).sum(axis=1, keepdims=True)
-        return np.take_along_axis(order, place, axis=1)[:, 0]
+        drawn: NDArray[np.int64] = np.take_along_axis(order, place, axis=1)[:, 0]
+        return drawn

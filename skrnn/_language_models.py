@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -507,7 +507,7 @@ class BaseLanguageModel(BaseNextToken):
         stepper = fitted._stepper()
         stepper.check_state(state)
         n_sequences = state.hidden.shape[2]
-        if isinstance(x, str) or not isinstance(x, Sized) or len(x) != n_sequences:
+        if isinstance(x, str) or np.ndim(x) == 0 or len(x) != n_sequences:
             raise ValueError(
                 f"x is {x!r}, expected a list of {n_sequences} tokens, one for each "
                 "text."
@@ -604,11 +604,9 @@ class BaseLanguageModel(BaseNextToken):
         random_state: Any,
     ) -> list[list[str]]:
         """Draw the tokens that follow lists of tokens."""
-        options = {"max_tokens": max_tokens, "temperature": temperature}
-        options |= {"top_k": top_k, "top_p": top_p, "stop": stop}
-        validate_parameter_constraints(
-            OF_DRAWS, {**options, "random_state": random_state}, method
-        )
+        given = (max_tokens, temperature, top_k, top_p, stop, random_state)
+        options = dict(zip(OF_DRAWS, given, strict=True))
+        validate_parameter_constraints(OF_DRAWS, options, method)
         stepper, stops = self._stepper(begin=True), self._stops(stop)
         draw = Draws(
             spawn_seeds(random_state, len(begun)),
@@ -622,7 +620,7 @@ class BaseLanguageModel(BaseNextToken):
         return [[self.tokens_[code] for code in each] for each in drawn]
 
     def _stops(self, stop: Any) -> list[list[int]]:
-        """Number the tokens of what ends a text; of lists, it is one token."""
+        """Give codes of what ends a text; where texts are lists, it is one token."""
         named = [] if stop is None else [stop] if isinstance(stop, str) else [*stop]
         if not all(isinstance(each, str) for each in named):
             raise TypeError(f"stop is {stop!r}, expected a text or a list of texts.")

@@ -64,7 +64,7 @@ def map_rows(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     if x.device.type != "cpu":
         return torch.addmm(bias, x, weight.mT)
     whole = nn.functional.pad(x, (0, 0, 0, -len(x) % ROWS_OF_A_PRODUCT))
-    parts = whole.split(ROWS_OF_A_PRODUCT)
+    parts = torch.split(whole, ROWS_OF_A_PRODUCT)
     return torch.cat([torch.addmm(bias, part, weight.mT) for part in parts])[: len(x)]
 
 

@@ -67,7 +67,7 @@ class BaseNextToken(BaseRecurrentPerStep):
 
     @abstractmethod
     def _codes_of(self, X: Any) -> list[NDArray[np.int64]]:
-        """Number the tokens of each sequence, -1 for unknown ones."""
+        """Give tokens their numbers, -1 to unknown ones, in each sequence."""
 
     # --- what is the same for all -----------------------------------------------
 
@@ -191,7 +191,7 @@ class BaseNextToken(BaseRecurrentPerStep):
 
         return self._decode(run_to_end(self.module_, sequences).astype(np.float64))
 
-    def fit(
+    def fit(  # type: ignore[override]  # there is no y
         self, X: Any, y: Any = None, sample_weight: Any = None, X_val: Any = None
     ) -> Self:
         """Train the network.

@@ -230,7 +230,7 @@ def apply_head(head: nn.Linear, x: Tensor) -> Tensor:
     """Map the embeddings of sequences, or of their steps."""
     rows = x.flatten(0, -2)
     rows = nn.functional.pad(rows, (0, head.in_features - rows.shape[1]))
-    return map_rows(rows, head.weight, head.bias).unflatten(0, x.shape[:-1])
+    return map_rows(rows, head.weight, head.bias).view(*x.shape[:-1], -1)
 
 
 def blocks_of_rows(

@@ -302,7 +302,7 @@ class TokenEncoder(  # transform gives Sequences, which nothing can wrap
         return np.array(["token"], dtype=object)
 
     def _codes_of(self, lists: list[list[str]]) -> list[NDArray[np.int64]]:
-        """Number the tokens of each list."""
+        """Give tokens their numbers, in each list."""
         if hasattr(self, "tokens_"):
             places = {token: place for place, token in enumerate(self.tokens_)}
             found = [[places.get(token, UNKNOWN) for token in each] for each in lists]
@@ -340,8 +340,8 @@ class TokenEncoder(  # transform gives Sequences, which nothing can wrap
         if not empty and not all(lists):
             place = lists.index([])
             raise ValueError(
-                f"X[{place}] has no tokens ({[*X][place]!r}): drop it, with its target, "
-                "or put a token there that stands for nothing."
+                f"X[{place}] has no tokens ({[*X][place]!r}): drop it, with its "
+                "target, or put a token there that stands for nothing."
             )
         return lists
 
