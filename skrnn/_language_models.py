@@ -389,10 +389,7 @@ class BaseLanguageModel(BaseNextToken):
         begun = fitted._encoder()._tokens_of([prefix], empty=True) * int(n_samples)
         options = (max_tokens, temperature, top_k, top_p, stop, random_state)
         drawn = fitted._draw("sample", begun, *options)
-        return [
-            fitted._join([*first, *rest])
-            for first, rest in zip(begun, drawn, strict=True)
-        ]
+        return [fitted._join_to(prefix, begun[0], rest) for rest in drawn]
 
     def generate(
         self,
@@ -591,6 +588,15 @@ class BaseLanguageModel(BaseNextToken):
     def _join(self, tokens: list[str]) -> Any:
         """Give tokens in the form in which texts came to ``fit``."""
         return tokens if self._of_lists else join_tokens(tokens, self.level)
+
+    def _join_to(self, prefix: Any, first: list[str], rest: list[str]) -> Any:
+        """Join tokens to a prefix, which stays as it was written."""
+        if self._of_lists or not isinstance(prefix, str):
+            return self._join([*first, *rest])
+        if self.level == "char" or not first:
+            return prefix + join_tokens(rest, self.level)
+        more = join_tokens([first[-1], *rest], self.level)[len(first[-1]) :]
+        return prefix + (more.lstrip() if prefix[-1].isspace() else more)
 
     def _draw(
         self,
