@@ -723,8 +723,7 @@ class RNNLanguageModel(BaseLanguageModel):
     embedding : int, "auto" or array of shape (n_categories, size), default="auto"
         How many numbers stand for a category, "auto" 1.6 times the 0.56th power of
         their number, 64 at most; or the vectors that training begins with. They decay
-        30 times as fast as other weights. The last category is the mark of the
-        beginning.
+        30 times as fast as other weights.
     word_dropout : float in [0, 1), default=0.0
         Share of categories that are taken for unknown while training (Iyyer et al.
         2015, doi:10.3115/v1/P15-1162).
@@ -746,8 +745,8 @@ class RNNLanguageModel(BaseLanguageModel):
         Gradients with a larger norm (over all weights) are shortened to it; None leaves
         them.
     max_epochs : int or "auto", default="auto"
-        Number of passes over the training texts. "auto" is 100, but with more than 30
-        batches only as many as make 3000 updates, and 10 at least.
+        Number of passes over the training sequences. "auto" is 100, but with more than
+        30 batches only as many as make 3000 updates, and 10 at least.
     batch_size : int, default=32
         Largest number of texts in an update. A text that is longer than its share of
         all of them is cut into parts, which are read side by side. Identical texts
@@ -756,8 +755,8 @@ class RNNLanguageModel(BaseLanguageModel):
         Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
         epochs, and to go back to the weights with the lowest.
     validation_fraction : float in (0, 1), default=0.1
-        Share of the training texts set aside for ``early_stopping`` if ``fit`` gets no
-        ``X_val``; of a single text its end.
+        Share of the training sequences set aside for ``early_stopping`` if ``fit`` gets
+        no ``X_val``.
     n_iter_no_change : int, default=10
         Number of epochs without a lower ``valid_loss`` before ``early_stopping`` acts.
     warm_start : bool, default=False
@@ -773,7 +772,8 @@ class RNNLanguageModel(BaseLanguageModel):
         same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules (with
-        ``lr_schedule="constant"``). They see numbers of tokens.
+        ``lr_schedule="constant"``). They see targets as the network does: scaled, or
+        codes of classes.
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
@@ -803,13 +803,13 @@ class RNNLanguageModel(BaseLanguageModel):
         gives outputs of shape (n_texts, n_steps, n_tokens + 2).
     history_ : list of dict
         ``epoch``, ``train_loss``, ``valid_loss`` (if any) and ``dur`` (seconds) per
-        epoch. Losses are means over tokens, in nats.
+        epoch.
     n_iter_ : int
         Number of epochs run.
     device_ : str
         The device that holds the network.
     n_categories_ : ndarray of shape (1,)
-        Number of tokens, with the mark of the beginning.
+        Number of categories of each feature of a step; 0 for numbers.
 
     See Also
     --------
@@ -824,12 +824,14 @@ class RNNLanguageModel(BaseLanguageModel):
     .. math:: h_t = \tanh(W_{ih} x_t + b_{ih} + W_{hh} h_{t-1} + b_{hh})
 
     After the state of each token stands a linear head, whose outputs a softmax turns
-    into probabilities of the next one [2]_. A text begins with a mark, and its end is
-    foreseen, too:
+    into probabilities of the next one [2]_. A text begins with a mark, the last one of
+    the categories that have vectors, and its end is foreseen, too:
 
     .. math:: \log p(x) = \sum_t \log p(x_t | x_1, \dots, x_{t-1})
 
-    The loss is the mean of the negative terms over all tokens and ends.
+    The loss is the mean of the negative terms over all tokens and ends. Where a long
+    text is cut into parts, each is read from an empty state on, in training and for
+    ``valid_loss``; ``score`` reads whole texts.
 
     References
     ----------
@@ -883,8 +885,7 @@ class LSTMLanguageModel(BaseLanguageModel):
     embedding : int, "auto" or array of shape (n_categories, size), default="auto"
         How many numbers stand for a category, "auto" 1.6 times the 0.56th power of
         their number, 64 at most; or the vectors that training begins with. They decay
-        30 times as fast as other weights. The last category is the mark of the
-        beginning.
+        30 times as fast as other weights.
     word_dropout : float in [0, 1), default=0.0
         Share of categories that are taken for unknown while training (Iyyer et al.
         2015, doi:10.3115/v1/P15-1162).
@@ -906,8 +907,8 @@ class LSTMLanguageModel(BaseLanguageModel):
         Gradients with a larger norm (over all weights) are shortened to it; None leaves
         them.
     max_epochs : int or "auto", default="auto"
-        Number of passes over the training texts. "auto" is 100, but with more than 30
-        batches only as many as make 3000 updates, and 10 at least.
+        Number of passes over the training sequences. "auto" is 100, but with more than
+        30 batches only as many as make 3000 updates, and 10 at least.
     batch_size : int, default=32
         Largest number of texts in an update. A text that is longer than its share of
         all of them is cut into parts, which are read side by side. Identical texts
@@ -916,8 +917,8 @@ class LSTMLanguageModel(BaseLanguageModel):
         Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
         epochs, and to go back to the weights with the lowest.
     validation_fraction : float in (0, 1), default=0.1
-        Share of the training texts set aside for ``early_stopping`` if ``fit`` gets no
-        ``X_val``; of a single text its end.
+        Share of the training sequences set aside for ``early_stopping`` if ``fit`` gets
+        no ``X_val``.
     n_iter_no_change : int, default=10
         Number of epochs without a lower ``valid_loss`` before ``early_stopping`` acts.
     warm_start : bool, default=False
@@ -933,7 +934,8 @@ class LSTMLanguageModel(BaseLanguageModel):
         same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules (with
-        ``lr_schedule="constant"``). They see numbers of tokens.
+        ``lr_schedule="constant"``). They see targets as the network does: scaled, or
+        codes of classes.
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
@@ -963,13 +965,13 @@ class LSTMLanguageModel(BaseLanguageModel):
         gives outputs of shape (n_texts, n_steps, n_tokens + 2).
     history_ : list of dict
         ``epoch``, ``train_loss``, ``valid_loss`` (if any) and ``dur`` (seconds) per
-        epoch. Losses are means over tokens, in nats.
+        epoch.
     n_iter_ : int
         Number of epochs run.
     device_ : str
         The device that holds the network.
     n_categories_ : ndarray of shape (1,)
-        Number of tokens, with the mark of the beginning.
+        Number of categories of each feature of a step; 0 for numbers.
 
     See Also
     --------
@@ -990,12 +992,14 @@ class LSTMLanguageModel(BaseLanguageModel):
         h_t &= o_t \odot \tanh(c_t)
 
     After the state of each token stands a linear head, whose outputs a softmax turns
-    into probabilities of the next one [2]_. A text begins with a mark, and its end is
-    foreseen, too:
+    into probabilities of the next one [2]_. A text begins with a mark, the last one of
+    the categories that have vectors, and its end is foreseen, too:
 
     .. math:: \log p(x) = \sum_t \log p(x_t | x_1, \dots, x_{t-1})
 
-    The loss is the mean of the negative terms over all tokens and ends.
+    The loss is the mean of the negative terms over all tokens and ends. Where a long
+    text is cut into parts, each is read from an empty state on, in training and for
+    ``valid_loss``; ``score`` reads whole texts.
 
     References
     ----------
@@ -1050,8 +1054,7 @@ class GRULanguageModel(BaseLanguageModel):
     embedding : int, "auto" or array of shape (n_categories, size), default="auto"
         How many numbers stand for a category, "auto" 1.6 times the 0.56th power of
         their number, 64 at most; or the vectors that training begins with. They decay
-        30 times as fast as other weights. The last category is the mark of the
-        beginning.
+        30 times as fast as other weights.
     word_dropout : float in [0, 1), default=0.0
         Share of categories that are taken for unknown while training (Iyyer et al.
         2015, doi:10.3115/v1/P15-1162).
@@ -1073,8 +1076,8 @@ class GRULanguageModel(BaseLanguageModel):
         Gradients with a larger norm (over all weights) are shortened to it; None leaves
         them.
     max_epochs : int or "auto", default="auto"
-        Number of passes over the training texts. "auto" is 100, but with more than 30
-        batches only as many as make 3000 updates, and 10 at least.
+        Number of passes over the training sequences. "auto" is 100, but with more than
+        30 batches only as many as make 3000 updates, and 10 at least.
     batch_size : int, default=32
         Largest number of texts in an update. A text that is longer than its share of
         all of them is cut into parts, which are read side by side. Identical texts
@@ -1083,8 +1086,8 @@ class GRULanguageModel(BaseLanguageModel):
         Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
         epochs, and to go back to the weights with the lowest.
     validation_fraction : float in (0, 1), default=0.1
-        Share of the training texts set aside for ``early_stopping`` if ``fit`` gets no
-        ``X_val``; of a single text its end.
+        Share of the training sequences set aside for ``early_stopping`` if ``fit`` gets
+        no ``X_val``.
     n_iter_no_change : int, default=10
         Number of epochs without a lower ``valid_loss`` before ``early_stopping`` acts.
     warm_start : bool, default=False
@@ -1100,7 +1103,8 @@ class GRULanguageModel(BaseLanguageModel):
         same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules (with
-        ``lr_schedule="constant"``). They see numbers of tokens.
+        ``lr_schedule="constant"``). They see targets as the network does: scaled, or
+        codes of classes.
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
@@ -1130,13 +1134,13 @@ class GRULanguageModel(BaseLanguageModel):
         gives outputs of shape (n_texts, n_steps, n_tokens + 2).
     history_ : list of dict
         ``epoch``, ``train_loss``, ``valid_loss`` (if any) and ``dur`` (seconds) per
-        epoch. Losses are means over tokens, in nats.
+        epoch.
     n_iter_ : int
         Number of epochs run.
     device_ : str
         The device that holds the network.
     n_categories_ : ndarray of shape (1,)
-        Number of tokens, with the mark of the beginning.
+        Number of categories of each feature of a step; 0 for numbers.
 
     See Also
     --------
@@ -1155,12 +1159,14 @@ class GRULanguageModel(BaseLanguageModel):
         h_t &= (1 - z_t) \odot n_t + z_t \odot h_{t-1}
 
     After the state of each token stands a linear head, whose outputs a softmax turns
-    into probabilities of the next one [2]_. A text begins with a mark, and its end is
-    foreseen, too:
+    into probabilities of the next one [2]_. A text begins with a mark, the last one of
+    the categories that have vectors, and its end is foreseen, too:
 
     .. math:: \log p(x) = \sum_t \log p(x_t | x_1, \dots, x_{t-1})
 
-    The loss is the mean of the negative terms over all tokens and ends.
+    The loss is the mean of the negative terms over all tokens and ends. Where a long
+    text is cut into parts, each is read from an empty state on, in training and for
+    ``valid_loss``; ``score`` reads whole texts.
 
     References
     ----------
