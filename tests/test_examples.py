@@ -101,7 +101,7 @@ def test_texts_are_learned_and_written(tmp_path):
     network, pairs = re.search(r"network ([\d.]+) .* pairs ([\d.]+)", output).groups()
     drawn = math.log(2 * 8 * 5 * 5) / 33.7  # the grammar's choices, per character
     assert drawn < float(network) < 0.25 < 1.0 < float(pairs)
-    *usual, odd = [float(x) for x in re.findall(r"^  (\d.\d\d)  ", output, re.M)]
+    *usual, odd = [float(x) for x in re.findall(r"^ +(\d\.\d\d)  ", output, re.M)]
     assert len(usual) == 4
     assert max(usual) < 0.5 < 2.0 < odd
     lines = output.split("A sample:")[1].split("\n")[2:-2]  # the last one is cut
