@@ -749,8 +749,8 @@ class RNNLanguageModel(BaseLanguageModel):
         30 batches only as many as make 3000 updates, and 10 at least.
     batch_size : int, default=32
         Largest number of texts in an update. A text that is longer than its share of
-        all of them is cut into parts, which are read side by side. Identical texts
-        count as one, with their weights added.
+        all of them, or than 16 times ``bptt``, is cut into parts, which are read side
+        by side. Identical texts count as one, with their weights added.
     early_stopping : bool, default=False
         Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
         epochs, and to go back to the weights with the lowest.
@@ -830,7 +830,7 @@ class RNNLanguageModel(BaseLanguageModel):
     .. math:: \log p(x) = \sum_t \log p(x_t | x_1, \dots, x_{t-1})
 
     The loss is the mean of the negative terms over all tokens and ends. Where a long
-    text is cut into parts, each is read from an empty state on, in training and for
+    text is cut into parts, each is read as if a text began there, in training and for
     ``valid_loss``; ``score`` reads whole texts.
 
     References
@@ -911,8 +911,8 @@ class LSTMLanguageModel(BaseLanguageModel):
         30 batches only as many as make 3000 updates, and 10 at least.
     batch_size : int, default=32
         Largest number of texts in an update. A text that is longer than its share of
-        all of them is cut into parts, which are read side by side. Identical texts
-        count as one, with their weights added.
+        all of them, or than 16 times ``bptt``, is cut into parts, which are read side
+        by side. Identical texts count as one, with their weights added.
     early_stopping : bool, default=False
         Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
         epochs, and to go back to the weights with the lowest.
@@ -998,7 +998,7 @@ class LSTMLanguageModel(BaseLanguageModel):
     .. math:: \log p(x) = \sum_t \log p(x_t | x_1, \dots, x_{t-1})
 
     The loss is the mean of the negative terms over all tokens and ends. Where a long
-    text is cut into parts, each is read from an empty state on, in training and for
+    text is cut into parts, each is read as if a text began there, in training and for
     ``valid_loss``; ``score`` reads whole texts.
 
     References
@@ -1080,8 +1080,8 @@ class GRULanguageModel(BaseLanguageModel):
         30 batches only as many as make 3000 updates, and 10 at least.
     batch_size : int, default=32
         Largest number of texts in an update. A text that is longer than its share of
-        all of them is cut into parts, which are read side by side. Identical texts
-        count as one, with their weights added.
+        all of them, or than 16 times ``bptt``, is cut into parts, which are read side
+        by side. Identical texts count as one, with their weights added.
     early_stopping : bool, default=False
         Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
         epochs, and to go back to the weights with the lowest.
@@ -1165,7 +1165,7 @@ class GRULanguageModel(BaseLanguageModel):
     .. math:: \log p(x) = \sum_t \log p(x_t | x_1, \dots, x_{t-1})
 
     The loss is the mean of the negative terms over all tokens and ends. Where a long
-    text is cut into parts, each is read from an empty state on, in training and for
+    text is cut into parts, each is read as if a text began there, in training and for
     ``valid_loss``; ``score`` reads whole texts.
 
     References
