@@ -152,10 +152,12 @@ class BaseNextToken(BaseRecurrentPerStep):
         values, targets = Selection.of(data.sequences).read().values, data.targets
         parts = []
         for part in (slice(n_train), slice(n_train, None)):
-            offsets = offsets_of([len(values[part])])
-            sequences = Sequences(values[part], offsets, ["token"])
-            steps = StepTargets(targets.values[part], targets.shares[part], offsets)
-            parts.append(TrainingSet(Selection.of(sequences), steps, data.weights))
+            steps = values[part].copy()
+            steps[0] = values[0]  # the mark: as if the end were a text of its own
+            offsets = offsets_of([len(steps)])
+            sequences = Sequences(steps, offsets, ["token"])
+            found = StepTargets(targets.values[part], targets.shares[part], offsets)
+            parts.append(TrainingSet(Selection.of(sequences), found, data.weights))
         return parts[0], parts[1]
 
     def _settings(
