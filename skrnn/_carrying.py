@@ -14,6 +14,8 @@ from skrnn._training_set import TrainingSet
 
 __all__ = ["CarriedSteps"]
 
+PIECES = 16  # of a lane, at most: beginnings are learned, too
+
 Lanes = NDArray[np.int64]  # (n_lanes, 2): where a lane begins and ends among all steps
 
 
@@ -21,8 +23,8 @@ class CarriedSteps(TargetsPerStep):
     """Sequences that are read in pieces of ``bptt`` steps (Williams & Peng, 1990).
 
     Gradients end where a piece begins, but the state comes from the piece before. Each
-    row of a batch reads one lane: a sequence, or a part of one that is longer than its
-    share of all steps, so that one long text fills a batch, too.
+    row of a batch reads one lane: a sequence, or a part of a long one, so that one long
+    text fills a batch, too. A part begins with the first step of its sequence.
     """
 
     def __init__(
@@ -46,8 +48,11 @@ class CarriedSteps(TargetsPerStep):
         return CarriedIterator(self, batch_size, generator)
 
     def lanes(self, batch_size: int) -> Lanes:
-        """Cut what is longer than ``bptt`` and than its share of a batch."""
-        most = max(self.bptt, -(-int(self.offsets[-1]) // batch_size))
+        """Cut what is longer than its share of a batch, or than some pieces."""
+        share = -(-int(self.offsets[-1]) // batch_size)
+        most = self.bptt * PIECES
+        if share < most:
+            most = max(self.bptt, share)
         n_parts = -(-self.lengths // most)
         begins = []
         for start, length, parts in zip(
@@ -71,7 +76,11 @@ class CarriedSteps(TargetsPerStep):
         assert self.weights is not None  # narrows the type only
         weights = self.weights[index].masked_fill(no_step, 0.0)
         targets = self.targets[index].masked_fill(no_step, -1)
-        return {"x": self.values[index], "weights": weights}, targets
+        x = self.values[index]
+        if place == 0:
+            sequence = np.searchsorted(self.offsets, starts, side="right") - 1
+            x[:, 0] = self.values[torch.from_numpy(self.offsets[sequence])]
+        return {"x": x, "weights": weights}, targets
 
 
 class CarriedIterator:
@@ -104,13 +113,15 @@ class CarriedIterator:
         factor = float(self.n_pieces.sum()) / len(self.dataset)
         for group in self.groups():
             lanes, n_pieces = self.lanes[group], self.n_pieces[group]
-            state = self.dataset.empty.expand(-1, -1, len(group), -1).clone()
+            state = self.dataset.empty.expand(-1, -1, len(group), -1)
             for number in range(n_pieces[0]):
                 going = int((n_pieces > number).sum())
                 place = number * self.dataset.bptt
                 inputs, targets = self.dataset.piece(lanes[:going], place)
                 inputs["weights"] = inputs["weights"] * factor
-                inputs["carry"] = state[:, :, :going]
+                before = state[:, :, :going]
+                state = torch.empty_like(before)
+                inputs["carry"] = before, state
                 yield inputs, targets
 
     def groups(self) -> list[NDArray[np.int64]]:

@@ -10,15 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone, is_classifier
 
-__all__ = ["answer", "as_objects", "assert_refused", "assert_same", "fit_clone"]
-__all__ += ["make_panel", "make_ragged", "make_targets", "seed_names", "seeded"]
-__all__ += ["PER_STEP", "all_steps", "take_rows", "task_of"]
+from skrnn._sequences import Sequences
+
+__all__ = ["OF_TOKENS", "PER_STEP", "all_steps", "answer", "as_objects"]
+__all__ += ["assert_refused", "assert_same", "fit_clone", "forms_of", "make_panel"]
+__all__ += ["make_ragged", "make_sequences", "make_targets", "methods_of", "repeat"]
+__all__ += ["seed_names", "seeded", "take", "take_rows", "task_of"]
 
 Answers = dict[str, NDArray[Any]]
 
 N_SEQUENCES = 20
 METHODS = ("predict_proba", "decision_function", "transform")  # besides predict
 PER_STEP = {"tagger", "sequence_regressor"}  # types of estimators, in their tags
+OF_TOKENS = {  # those that read texts or lists of items, and what they are asked
+    "language_model": ("score_samples", "predict_proba"),
+    "recommender": ("predict_proba",),
+    "transducer": ("predict",),
+}
 OFF_CPU = 1e-3  # elsewhere sums have no fixed order
 
 
@@ -27,6 +35,27 @@ def make_ragged(n_features: int = 2) -> list[NDArray[Any]]:
     rng = np.random.default_rng(0)
     lengths = rng.integers(4, 10, N_SEQUENCES)
     return [rng.integers(-8, 9, (length, n_features)) / 4.0 for length in lengths]
+
+
+def make_sequences(estimator: Any) -> list[Any]:
+    """Sequences of numbers, or texts of letters and blanks, or lists of items."""
+    X = make_ragged()
+    task = task_of(estimator)
+    if task not in OF_TOKENS:
+        return X
+    lists = [["abc"[int(abs(4 * number)) % 3] for number in x[:, 0]] for x in X]
+    return lists if task == "recommender" else [" ".join(each) for each in lists]
+
+
+def repeat(x: Any, n: int) -> Any:
+    """Put a sequence behind itself, several times."""
+    return np.tile(x, (n, 1)) if isinstance(x, np.ndarray) else x * n
+
+
+def forms_of(X: list[Any]) -> tuple[Any, ...]:
+    """Put sequences into containers of other kinds."""
+    of_numbers = isinstance(X[0], np.ndarray)
+    return X, as_objects(X), Sequences.from_arrays(X) if of_numbers else tuple(X)
 
 
 def make_panel(n_steps: int = 5, n_features: int = 2) -> NDArray[Any]:
@@ -41,12 +70,15 @@ def task_of(estimator: Any) -> str:
     return str(tags().estimator_type) if tags is not None else ""
 
 
-def make_targets(estimator: Any, X: Any) -> NDArray[Any]:
+def make_targets(estimator: Any, X: Any) -> Any:
     """Near the mean of the first feature, or whether that is above the median.
 
     Per step: the first feature and a little of the step before, or whether it is above
-    zero.
+    zero. Of texts: the same in upper case, or nothing.
     """
+    if task_of(estimator) in OF_TOKENS:
+        translated = task_of(estimator) == "transducer"
+        return as_objects([x.upper() for x in X]) if translated else None
     if task_of(estimator) in PER_STEP:
         sums = [x[:, 0] + 0.1 * np.roll(x[:, 0], 1) for x in X]
         if task_of(estimator) == "tagger":
@@ -85,8 +117,18 @@ def fit_clone(estimator: Any, X: Any, **fit_params: Any) -> Any:
 
 def answer(fitted: Any, X: Any) -> Answers:
     """Ask all methods that the estimator has; one row per sequence."""
-    methods = ["predict", *(m for m in METHODS if hasattr(fitted, m))]
-    return {method: np.asarray(getattr(fitted, method)(X)) for method in methods}
+    return {m: np.asarray(getattr(fitted, m)(X)) for m in methods_of(fitted)}
+
+
+def methods_of(estimator: Any) -> tuple[str, ...]:
+    """Name the methods that are asked."""
+    usual = ("predict", *(m for m in METHODS if hasattr(estimator, m)))
+    return OF_TOKENS.get(task_of(estimator), usual)
+
+
+def take(y: Any, rows: Any) -> Any:
+    """Pick some targets, if there are any."""
+    return None if y is None else y[rows]
 
 
 def take_rows(answers: Answers, rows: Any) -> Answers:

@@ -41,9 +41,10 @@ class Draws:
         outputs = outputs.astype(np.float64)
         outputs[:, self.never] = -np.inf
         if self.temperature == 0.0:
-            best: NDArray[np.int64] = outputs.argmax(axis=1)
-            return best
-        probabilities = np.exp(log_softmax(outputs / self.temperature))
+            return np.asarray(outputs.argmax(axis=1))
+        outputs -= outputs.max(axis=1, keepdims=True)
+        with np.errstate(over="ignore"):  # what is far below the best is never drawn
+            probabilities = np.exp(log_softmax(outputs / self.temperature))
         order = np.argsort(-probabilities, axis=1, kind="stable")
         ranked = np.take_along_axis(probabilities, order, axis=1)
         if self.top_k is not None:

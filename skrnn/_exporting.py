@@ -60,7 +60,7 @@ def refuse(fitted: Any, kind: str) -> None:
     else:
         config = fitted.module_.config
         if config["pooling"] == "none":
-            reasons.append("an output for each step, as taggers have")
+            reasons.append("an output for each step, as of taggers and language models")
         if fitted.input_scale_ == "sequence" and kind == "step":
             reasons.append("scale_inputs='sequence' (fit with 'feature')")
         if config["bidirectional"] and kind == "step":

@@ -129,7 +129,8 @@ class Fitting(CallbackSupportMixin, BaseEstimator, ABC):
             try:
                 validation = self._read_validation_set(X_val, y_val)
             except (TypeError, ValueError) as error:
-                raise type(error)(f"In X_val and y_val: {error}") from error
+                where = "X_val and y_val" if self._has_targets else "X_val"
+                raise type(error)(f"In {where}: {error}") from error
         elif self.early_stopping:
             train, validation = self._split(data)
         self._train(train, validation, again, self.max_epochs, self.lr_schedule, tasks)

@@ -19,7 +19,7 @@ from skrnn._next_tokens import CONSTRAINTS_OF_TOKENS, BaseNextToken
 from skrnn._params import spawn_seeds
 from skrnn._step_targets import split_steps
 from skrnn._tokens import TokenEncoder, join_tokens
-from skrnn._training_set import check_sample_weight
+from skrnn._training_set import TrainingSet, check_sample_weight
 from skrnn._validation import draft_of
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class BaseLanguageModel(BaseNextToken):
     """What the three language models share."""
 
     _n_marks = 2
+    _estimator_type_of_tags = "language_model"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CONSTRAINTS_OF_TOKENS,
         "level": [StrOptions({"word", "char"})],
@@ -352,7 +353,8 @@ class BaseLanguageModel(BaseNextToken):
             Draw from the fewest of the most probable tokens only whose probabilities
             reach this sum (Holtzman et al., 2020, arXiv:1904.09751).
         stop : str, list of str or None, default=None
-            A text ends before the first of these that is drawn.
+            A text ends before the first of these that is drawn. If texts are lists,
+            each is a token.
         random_state : int, RandomState, Generator or None, default=None
             Seed. None draws from numpy's global generator.
 
@@ -378,14 +380,16 @@ class BaseLanguageModel(BaseNextToken):
         """
         if not isinstance(n_samples, Integral) or n_samples < 1:
             raise ValueError(f"n_samples is {n_samples!r}, expected a count from 1 on.")
+        several = isinstance(prefix, str | list | tuple | np.ndarray)
+        if not several or not all(isinstance(token, str) for token in prefix):
+            raise TypeError(
+                f"prefix is {prefix!r}, expected a text or a list of tokens."
+            )
         fitted = self._fitted()
         begun = fitted._encoder()._tokens_of([prefix], empty=True) * int(n_samples)
         options = (max_tokens, temperature, top_k, top_p, stop, random_state)
-        drawn = fitted._draw(begun, *options)
-        return [
-            fitted._join([*first, *rest])
-            for first, rest in zip(begun, drawn, strict=True)
-        ]
+        drawn = fitted._draw("sample", begun, *options)
+        return [fitted._join_to(prefix, begun[0], rest) for rest in drawn]
 
     def generate(
         self,
@@ -416,7 +420,8 @@ class BaseLanguageModel(BaseNextToken):
             Draw from the fewest of the most probable tokens only whose probabilities
             reach this sum (Holtzman et al., 2020, arXiv:1904.09751).
         stop : str, list of str or None, default=None
-            A text ends before the first of these that is drawn.
+            A text ends before the first of these that is drawn. If texts are lists,
+            each is a token.
         random_state : int, RandomState, Generator or None, default=None
             Seed. None draws from numpy's global generator.
 
@@ -437,7 +442,8 @@ class BaseLanguageModel(BaseNextToken):
         fitted = self._fitted()
         begun = fitted._encoder()._tokens_of(X, empty=True)
         options = (max_tokens, temperature, top_k, top_p, stop, random_state)
-        return [fitted._join(tokens) for tokens in fitted._draw(begun, *options)]
+        drawn = fitted._draw("generate", begun, *options)
+        return [fitted._join(tokens) for tokens in drawn]
 
     def initial_state(self, n_sequences: int = 1) -> StreamState:
         """Begin to read texts token by token.
@@ -498,7 +504,7 @@ class BaseLanguageModel(BaseNextToken):
         stepper = fitted._stepper()
         stepper.check_state(state)
         n_sequences = state.hidden.shape[2]
-        if isinstance(x, str) or len(x) != n_sequences:
+        if isinstance(x, str) or np.ndim(x) == 0 or len(x) != n_sequences:
             raise ValueError(
                 f"x is {x!r}, expected a list of {n_sequences} tokens, one for each "
                 "text."
@@ -529,12 +535,19 @@ class BaseLanguageModel(BaseNextToken):
         TypeError
             If X holds something else than texts and tokens.
         """
-        from skrnn._running import run_module
+        from skrnn._running import run_to_end
 
         fitted = self._fitted()
         sequences = fitted._read_sequences(X, reset=False)
-        found = run_module(fitted.module_, sequences, "embedding")
-        return found[sequences.offsets[1:] - 1].astype(np.float64)
+        found = run_to_end(fitted.module_, sequences, "embedding")
+        return found.astype(np.float64)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = False
+        tags.input_tags.string = True
+        return tags
 
     # --- tokens -------------------------------------------------------------------
 
@@ -551,10 +564,19 @@ class BaseLanguageModel(BaseNextToken):
             encoder.tokens_, encoder.n_tokens_ = self.tokens_, len(self.tokens_)
         return encoder
 
+    def _read_training_set(
+        self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: Any = None
+    ) -> TrainingSet:
+        self._counts = sample_weight  # tokens are counted with it: k is k copies
+        data = super()._read_training_set(X, y, sample_weight, reset, classes)
+        del self._counts
+        return data
+
     def _learn_tokens(self, X: Any) -> None:
-        encoder = self._encoder()
-        self.tokens_ = encoder.set_params(vocabulary=self.vocabulary).fit(X).tokens_
-        self._of_lists = not isinstance(next(iter(X)), str)
+        encoder = self._encoder().set_params(vocabulary=self.vocabulary)
+        encoder._fit(X, None, self._counts)
+        self.tokens_ = encoder.tokens_
+        self._of_lists = not any(isinstance(each, str) for each in X)
 
     def _n_tokens(self) -> int:
         return len(self.tokens_)
@@ -567,8 +589,18 @@ class BaseLanguageModel(BaseNextToken):
         """Give tokens in the form in which texts came to ``fit``."""
         return tokens if self._of_lists else join_tokens(tokens, self.level)
 
+    def _join_to(self, prefix: Any, first: list[str], rest: list[str]) -> Any:
+        """Join tokens to a prefix, which stays as it was written."""
+        if self._of_lists or not isinstance(prefix, str):
+            return self._join([*first, *rest])
+        if self.level == "char" or not first:
+            return prefix + join_tokens(rest, self.level)
+        more = join_tokens([first[-1], *rest], self.level)[len(first[-1]) :]
+        return prefix + (more.lstrip() if prefix[-1].isspace() else more)
+
     def _draw(
         self,
+        method: str,
         begun: list[list[str]],
         max_tokens: int,
         temperature: float,
@@ -578,14 +610,10 @@ class BaseLanguageModel(BaseNextToken):
         random_state: Any,
     ) -> list[list[str]]:
         """Draw the tokens that follow lists of tokens."""
-        options = {"max_tokens": max_tokens, "temperature": temperature}
-        options |= {"top_k": top_k, "top_p": top_p, "stop": stop}
-        validate_parameter_constraints(
-            OF_DRAWS, {**options, "random_state": random_state}, "generate"
-        )
-        encoder, stepper = self._encoder(), self._stepper(begin=True)
-        named = [] if stop is None else [stop] if isinstance(stop, str) else [*stop]
-        ends = encoder._tokens_of(named) if named else []
+        given = (max_tokens, temperature, top_k, top_p, stop, random_state)
+        options = dict(zip(OF_DRAWS, given, strict=True))
+        validate_parameter_constraints(OF_DRAWS, options, method)
+        stepper, stops = self._stepper(begin=True), self._stops(stop)
         draw = Draws(
             spawn_seeds(random_state, len(begun)),
             temperature,
@@ -593,10 +621,24 @@ class BaseLanguageModel(BaseNextToken):
             top_p,
             never=(self._n_tokens() + 1,),
         )
-        n_tokens, codes = self._n_tokens(), encoder._codes_of(begun)
-        stops = [each.tolist() for each in encoder._codes_of(ends)]
+        n_tokens, codes = self._n_tokens(), self._encoder()._codes_of(begun)
         drawn = draw_tokens(stepper, draw, codes, n_tokens, max_tokens, stops)
         return [[self.tokens_[code] for code in each] for each in drawn]
+
+    def _stops(self, stop: Any) -> list[list[int]]:
+        """Give codes of what ends a text; where texts are lists, it is one token."""
+        named = [] if stop is None else [stop] if isinstance(stop, str) else [*stop]
+        if not all(isinstance(each, str) for each in named):
+            raise TypeError(f"stop is {stop!r}, expected a text or a list of texts.")
+        lists, encoder = [[each] for each in named], self._encoder()
+        if named and not self._of_lists:
+            lists = encoder._tokens_of(named, empty=True)
+        if not all(lists):
+            raise ValueError(
+                f"stop is {stop!r}, which holds a text without tokens: nothing could "
+                "be seen where it is drawn."
+            )
+        return [codes.tolist() for codes in encoder._codes_of(lists)]
 
 
 def draw_tokens(
@@ -681,8 +723,7 @@ class RNNLanguageModel(BaseLanguageModel):
     embedding : int, "auto" or array of shape (n_categories, size), default="auto"
         How many numbers stand for a category, "auto" 1.6 times the 0.56th power of
         their number, 64 at most; or the vectors that training begins with. They decay
-        30 times as fast as other weights. The last category is the mark of the
-        beginning.
+        30 times as fast as other weights.
     word_dropout : float in [0, 1), default=0.0
         Share of categories that are taken for unknown while training (Iyyer et al.
         2015, doi:10.3115/v1/P15-1162).
@@ -704,18 +745,18 @@ class RNNLanguageModel(BaseLanguageModel):
         Gradients with a larger norm (over all weights) are shortened to it; None leaves
         them.
     max_epochs : int or "auto", default="auto"
-        Number of passes over the training texts. "auto" is 100, but with more than 30
-        batches only as many as make 3000 updates, and 10 at least.
+        Number of passes over the training sequences. "auto" is 100, but with more than
+        30 batches only as many as make 3000 updates, and 10 at least.
     batch_size : int, default=32
         Largest number of texts in an update. A text that is longer than its share of
-        all of them is cut into parts, which are read side by side. Identical texts
-        count as one, with their weights added.
+        all of them, or than 16 times ``bptt``, is cut into parts, which are read side
+        by side. Identical texts count as one, with their weights added.
     early_stopping : bool, default=False
         Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
         epochs, and to go back to the weights with the lowest.
     validation_fraction : float in (0, 1), default=0.1
-        Share of the training texts set aside for ``early_stopping`` if ``fit`` gets no
-        ``X_val``; of a single text its end.
+        Share of the training sequences set aside for ``early_stopping`` if ``fit`` gets
+        no ``X_val``.
     n_iter_no_change : int, default=10
         Number of epochs without a lower ``valid_loss`` before ``early_stopping`` acts.
     warm_start : bool, default=False
@@ -731,7 +772,8 @@ class RNNLanguageModel(BaseLanguageModel):
         same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules (with
-        ``lr_schedule="constant"``). They see numbers of tokens.
+        ``lr_schedule="constant"``). They see targets as the network does: scaled, or
+        codes of classes.
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
@@ -761,13 +803,13 @@ class RNNLanguageModel(BaseLanguageModel):
         gives outputs of shape (n_texts, n_steps, n_tokens + 2).
     history_ : list of dict
         ``epoch``, ``train_loss``, ``valid_loss`` (if any) and ``dur`` (seconds) per
-        epoch. Losses are means over tokens, in nats.
+        epoch.
     n_iter_ : int
         Number of epochs run.
     device_ : str
         The device that holds the network.
     n_categories_ : ndarray of shape (1,)
-        Number of tokens, with the mark of the beginning.
+        Number of categories of each feature of a step; 0 for numbers.
 
     See Also
     --------
@@ -782,12 +824,14 @@ class RNNLanguageModel(BaseLanguageModel):
     .. math:: h_t = \tanh(W_{ih} x_t + b_{ih} + W_{hh} h_{t-1} + b_{hh})
 
     After the state of each token stands a linear head, whose outputs a softmax turns
-    into probabilities of the next one [2]_. A text begins with a mark, and its end is
-    foreseen, too:
+    into probabilities of the next one [2]_. A text begins with a mark, the last one of
+    the categories that have vectors, and its end is foreseen, too:
 
     .. math:: \log p(x) = \sum_t \log p(x_t | x_1, \dots, x_{t-1})
 
-    The loss is the mean of the negative terms over all tokens and ends.
+    The loss is the mean of the negative terms over all tokens and ends. Where a long
+    text is cut into parts, each is read as if a text began there, in training and for
+    ``valid_loss``; ``score`` reads whole texts.
 
     References
     ----------
@@ -841,8 +885,7 @@ class LSTMLanguageModel(BaseLanguageModel):
     embedding : int, "auto" or array of shape (n_categories, size), default="auto"
         How many numbers stand for a category, "auto" 1.6 times the 0.56th power of
         their number, 64 at most; or the vectors that training begins with. They decay
-        30 times as fast as other weights. The last category is the mark of the
-        beginning.
+        30 times as fast as other weights.
     word_dropout : float in [0, 1), default=0.0
         Share of categories that are taken for unknown while training (Iyyer et al.
         2015, doi:10.3115/v1/P15-1162).
@@ -864,18 +907,18 @@ class LSTMLanguageModel(BaseLanguageModel):
         Gradients with a larger norm (over all weights) are shortened to it; None leaves
         them.
     max_epochs : int or "auto", default="auto"
-        Number of passes over the training texts. "auto" is 100, but with more than 30
-        batches only as many as make 3000 updates, and 10 at least.
+        Number of passes over the training sequences. "auto" is 100, but with more than
+        30 batches only as many as make 3000 updates, and 10 at least.
     batch_size : int, default=32
         Largest number of texts in an update. A text that is longer than its share of
-        all of them is cut into parts, which are read side by side. Identical texts
-        count as one, with their weights added.
+        all of them, or than 16 times ``bptt``, is cut into parts, which are read side
+        by side. Identical texts count as one, with their weights added.
     early_stopping : bool, default=False
         Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
         epochs, and to go back to the weights with the lowest.
     validation_fraction : float in (0, 1), default=0.1
-        Share of the training texts set aside for ``early_stopping`` if ``fit`` gets no
-        ``X_val``; of a single text its end.
+        Share of the training sequences set aside for ``early_stopping`` if ``fit`` gets
+        no ``X_val``.
     n_iter_no_change : int, default=10
         Number of epochs without a lower ``valid_loss`` before ``early_stopping`` acts.
     warm_start : bool, default=False
@@ -891,7 +934,8 @@ class LSTMLanguageModel(BaseLanguageModel):
         same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules (with
-        ``lr_schedule="constant"``). They see numbers of tokens.
+        ``lr_schedule="constant"``). They see targets as the network does: scaled, or
+        codes of classes.
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
@@ -921,13 +965,13 @@ class LSTMLanguageModel(BaseLanguageModel):
         gives outputs of shape (n_texts, n_steps, n_tokens + 2).
     history_ : list of dict
         ``epoch``, ``train_loss``, ``valid_loss`` (if any) and ``dur`` (seconds) per
-        epoch. Losses are means over tokens, in nats.
+        epoch.
     n_iter_ : int
         Number of epochs run.
     device_ : str
         The device that holds the network.
     n_categories_ : ndarray of shape (1,)
-        Number of tokens, with the mark of the beginning.
+        Number of categories of each feature of a step; 0 for numbers.
 
     See Also
     --------
@@ -948,12 +992,14 @@ class LSTMLanguageModel(BaseLanguageModel):
         h_t &= o_t \odot \tanh(c_t)
 
     After the state of each token stands a linear head, whose outputs a softmax turns
-    into probabilities of the next one [2]_. A text begins with a mark, and its end is
-    foreseen, too:
+    into probabilities of the next one [2]_. A text begins with a mark, the last one of
+    the categories that have vectors, and its end is foreseen, too:
 
     .. math:: \log p(x) = \sum_t \log p(x_t | x_1, \dots, x_{t-1})
 
-    The loss is the mean of the negative terms over all tokens and ends.
+    The loss is the mean of the negative terms over all tokens and ends. Where a long
+    text is cut into parts, each is read as if a text began there, in training and for
+    ``valid_loss``; ``score`` reads whole texts.
 
     References
     ----------
@@ -1008,8 +1054,7 @@ class GRULanguageModel(BaseLanguageModel):
     embedding : int, "auto" or array of shape (n_categories, size), default="auto"
         How many numbers stand for a category, "auto" 1.6 times the 0.56th power of
         their number, 64 at most; or the vectors that training begins with. They decay
-        30 times as fast as other weights. The last category is the mark of the
-        beginning.
+        30 times as fast as other weights.
     word_dropout : float in [0, 1), default=0.0
         Share of categories that are taken for unknown while training (Iyyer et al.
         2015, doi:10.3115/v1/P15-1162).
@@ -1031,18 +1076,18 @@ class GRULanguageModel(BaseLanguageModel):
         Gradients with a larger norm (over all weights) are shortened to it; None leaves
         them.
     max_epochs : int or "auto", default="auto"
-        Number of passes over the training texts. "auto" is 100, but with more than 30
-        batches only as many as make 3000 updates, and 10 at least.
+        Number of passes over the training sequences. "auto" is 100, but with more than
+        30 batches only as many as make 3000 updates, and 10 at least.
     batch_size : int, default=32
         Largest number of texts in an update. A text that is longer than its share of
-        all of them is cut into parts, which are read side by side. Identical texts
-        count as one, with their weights added.
+        all of them, or than 16 times ``bptt``, is cut into parts, which are read side
+        by side. Identical texts count as one, with their weights added.
     early_stopping : bool, default=False
         Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
         epochs, and to go back to the weights with the lowest.
     validation_fraction : float in (0, 1), default=0.1
-        Share of the training texts set aside for ``early_stopping`` if ``fit`` gets no
-        ``X_val``; of a single text its end.
+        Share of the training sequences set aside for ``early_stopping`` if ``fit`` gets
+        no ``X_val``.
     n_iter_no_change : int, default=10
         Number of epochs without a lower ``valid_loss`` before ``early_stopping`` acts.
     warm_start : bool, default=False
@@ -1058,7 +1103,8 @@ class GRULanguageModel(BaseLanguageModel):
         same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules (with
-        ``lr_schedule="constant"``). They see numbers of tokens.
+        ``lr_schedule="constant"``). They see targets as the network does: scaled, or
+        codes of classes.
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
@@ -1088,13 +1134,13 @@ class GRULanguageModel(BaseLanguageModel):
         gives outputs of shape (n_texts, n_steps, n_tokens + 2).
     history_ : list of dict
         ``epoch``, ``train_loss``, ``valid_loss`` (if any) and ``dur`` (seconds) per
-        epoch. Losses are means over tokens, in nats.
+        epoch.
     n_iter_ : int
         Number of epochs run.
     device_ : str
         The device that holds the network.
     n_categories_ : ndarray of shape (1,)
-        Number of tokens, with the mark of the beginning.
+        Number of categories of each feature of a step; 0 for numbers.
 
     See Also
     --------
@@ -1113,12 +1159,14 @@ class GRULanguageModel(BaseLanguageModel):
         h_t &= (1 - z_t) \odot n_t + z_t \odot h_{t-1}
 
     After the state of each token stands a linear head, whose outputs a softmax turns
-    into probabilities of the next one [2]_. A text begins with a mark, and its end is
-    foreseen, too:
+    into probabilities of the next one [2]_. A text begins with a mark, the last one of
+    the categories that have vectors, and its end is foreseen, too:
 
     .. math:: \log p(x) = \sum_t \log p(x_t | x_1, \dots, x_{t-1})
 
-    The loss is the mean of the negative terms over all tokens and ends.
+    The loss is the mean of the negative terms over all tokens and ends. Where a long
+    text is cut into parts, each is read as if a text began there, in training and for
+    ``valid_loss``; ``score`` reads whole texts.
 
     References
     ----------

@@ -235,18 +235,22 @@ class SequenceModule(nn.Module):
         self.crf = Crf(n_outputs, dtype) if head == "crf" else None
 
     def forward(
-        self, x: Tensor, lengths: Tensor | None = None, carry: Tensor | None = None
+        self,
+        x: Tensor,
+        lengths: Tensor | None = None,
+        carry: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         """Map (n_sequences, n_steps, n_features) to (n_sequences, n_outputs).
 
-        Without pooling, to (n_sequences, n_steps, n_outputs). What sequences go on
-        from, a state in ``carry``, is replaced by where they stand then.
+        Without pooling, to (n_sequences, n_steps, n_outputs). Sequences go on from the
+        first state in ``carry``, and where they stand then is written into the second:
+        some optimisers run a batch several times.
         """
         if carry is None:
             embedding = self.embed(x, lengths)
         else:
-            embedding, state = self.go_on(x, carry.clone())
-            carry.copy_(state.detach())
+            embedding, state = self.go_on(x, carry[0])
+            carry[1].copy_(state.detach())
         outputs: Tensor = self.head(self.dropout(embedding))
         return outputs
 

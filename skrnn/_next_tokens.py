@@ -67,7 +67,7 @@ class BaseNextToken(BaseRecurrentPerStep):
 
     @abstractmethod
     def _codes_of(self, X: Any) -> list[NDArray[np.int64]]:
-        """Give the numbers of the tokens of each sequence, -1 for unknown ones."""
+        """Give tokens their numbers, -1 to unknown ones, in each sequence."""
 
     # --- what is the same for all -----------------------------------------------
 
@@ -152,10 +152,12 @@ class BaseNextToken(BaseRecurrentPerStep):
         values, targets = Selection.of(data.sequences).read().values, data.targets
         parts = []
         for part in (slice(n_train), slice(n_train, None)):
-            offsets = offsets_of([len(values[part])])
-            sequences = Sequences(values[part], offsets, ["token"])
-            steps = StepTargets(targets.values[part], targets.shares[part], offsets)
-            parts.append(TrainingSet(Selection.of(sequences), steps, data.weights))
+            steps = values[part].copy()
+            steps[0] = values[0]  # the mark: as if the end were a text of its own
+            offsets = offsets_of([len(steps)])
+            sequences = Sequences(steps, offsets, ["token"])
+            found = StepTargets(targets.values[part], targets.shares[part], offsets)
+            parts.append(TrainingSet(Selection.of(sequences), found, data.weights))
         return parts[0], parts[1]
 
     def _settings(
@@ -187,19 +189,11 @@ class BaseNextToken(BaseRecurrentPerStep):
 
     def _of_last_step(self, sequences: Sequences) -> NDArray[np.float64]:
         """Probabilities of what comes after the end, (n_sequences, n_outputs)."""
-        from skrnn._running import run_in_pieces
+        from skrnn._running import run_to_end
 
-        last = np.empty((len(sequences), self._n_module_outputs()))
+        return self._decode(run_to_end(self.module_, sequences).astype(np.float64))
 
-        def take(rows: NDArray[np.int64], start: int, outputs: NDArray[Any]) -> None:
-            places = sequences.lengths[rows] - 1 - start
-            inside = (places >= 0) & (places < outputs.shape[1])
-            last[rows[inside]] = outputs[inside, places[inside]]
-
-        run_in_pieces(self.module_, sequences, take)
-        return self._decode(last)
-
-    def fit(
+    def fit(  # type: ignore[override]  # there is no y
         self, X: Any, y: Any = None, sample_weight: Any = None, X_val: Any = None
     ) -> Self:
         """Train the network.

@@ -22,7 +22,7 @@ from skrnn._modules import (
 from skrnn._sequences import Sequences
 from skrnn._sizes import round_up
 
-__all__ = ["run_head", "run_in_pieces", "run_module"]
+__all__ = ["run_head", "run_in_pieces", "run_module", "run_to_end"]
 
 Part = Literal["outputs", "embedding"]
 ROWS_ON_CPU = 128  # sequences in a block: more or fewer are slower
@@ -178,18 +178,52 @@ def run_in_pieces(
     the outputs (n_rows, n_steps, n_outputs); beyond the end of a sequence they mean
     nothing. No answer depends on companions, as in ``run_module``.
     """
+    with plain_torch(module.head.weight.device, gradients=False):
+        runner = runner_of(module)
+        # with many tokens, the outputs of a piece would take too much memory
+        fitting = NUMBERS_IN_A_BLOCK // (most_rows(runner) * runner.head.out_features)
+        n_steps = min(PIECE, max(1, fitting))
+        for which, start, found in pieces(module, runner, sequences, n_steps):
+            outputs = apply_head(runner.head, found)[: len(which)]
+            take(which, start, outputs.cpu().numpy()[..., runner.outputs])
+
+
+def run_to_end(
+    module: SequenceModule, sequences: Sequences, part: Part = "outputs"
+) -> NDArray[Any]:
+    """Do the same, for what stands after the last step: (n_sequences, size)."""
     weight = module.head.weight
     with plain_torch(weight.device, gradients=False):
         runner = runner_of(module)
-        run = module if runner.module is None else runner.module
-        for rows, n_steps in blocks_of_rows(sequences.lengths, most_rows(runner)):
-            which = np.asarray(rows)
-            x, _ = pad_block(sequences[which], n_steps, runner)
-            state = run.encoder.initial_state(len(x))
-            for start in range(0, n_steps, PIECE):
-                found, state = run.go_on(x[:, start : start + PIECE], state)
-                outputs = apply_head(runner.head, found)[: len(which)]
-                take(which, start, outputs.cpu().numpy()[..., runner.outputs])
+        columns: Any = runner.embedding
+        size = module.embedding_size
+        if part == "outputs":
+            columns, size = runner.outputs, module.config["n_outputs"]
+        results = torch.empty(len(sequences), size, dtype=weight.dtype).numpy()
+        for which, start, found in pieces(module, runner, sequences, PIECE):
+            ends = sequences.lengths[which] - 1 - start
+            here = np.flatnonzero((ends >= 0) & (ends < found.shape[1]))
+            if not len(here):
+                continue
+            answers = found[torch.from_numpy(here), torch.from_numpy(ends[here])]
+            if part == "outputs":
+                answers = apply_head(runner.head, answers)
+            results[which[here]] = answers.cpu().numpy()[:, columns]
+        return results
+
+
+def pieces(
+    module: SequenceModule, runner: Runner, sequences: Sequences, n_steps: int
+) -> Iterator[tuple[NDArray[np.int64], int, Tensor]]:
+    """Give embeddings of pieces of ``n_steps``: (which sequences, start, piece)."""
+    run = module if runner.module is None else runner.module
+    for rows, longest in blocks_of_rows(sequences.lengths, most_rows(runner)):
+        which = np.asarray(rows)
+        x, _ = pad_block(sequences[which], longest, runner)
+        state = run.encoder.initial_state(len(x))
+        for start in range(0, longest, n_steps):
+            found, state = run.go_on(x[:, start : start + n_steps], state)
+            yield which, start, found
 
 
 def run_head(module: SequenceModule, embeddings: NDArray[Any]) -> NDArray[Any]:

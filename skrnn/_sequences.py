@@ -410,12 +410,11 @@ class Sequences:
         values = np.concatenate([self.values, other.values], axis=1)
         names = [each.feature_names for each in (self, other)]
         joined = None if None in names else [*(names[0] or ()), *(names[1] or ())]
-        counts = [each.n_categories for each in (self, other)]
-        if counts != [None, None]:
-            zeros = [(0,) * each.n_features for each in (self, other)]
-            counts = [c or zero for c, zero in zip(counts, zeros, strict=True)]
-            return Sequences(values, self.offsets, joined, counts[0] + counts[1])
-        return Sequences(values, self.offsets, joined)
+        counts: tuple[int, ...] | None = None
+        if self.n_categories is not None or other.n_categories is not None:
+            counts = self.n_categories or (0,) * self.n_features
+            counts += other.n_categories or (0,) * other.n_features
+        return Sequences(values, self.offsets, joined, counts)
 
     def to_panel(self) -> NDArray[Any]:
         """View sequences of equal length as one 3-D array.

@@ -54,10 +54,12 @@ def count_layer_weights(cell: str, hidden_size: int, inputs: list[int]) -> int:
 
 
 def count_activations(config: dict[str, Any]) -> int:
-    """Count the gates of one step, the least that it keeps for the gradients."""
+    """Count the least that one step keeps for the gradients: gates, and its outputs."""
     width = config["hidden_size"] * (2 if config.get("bidirectional", True) else 1)
     gates = int(GATES[config["cell"]] * width * config["num_layers"])
-    if not config.get("stem"):
+    if config.get("pooling", "none") == "none":
+        return gates + int(config["n_outputs"])
+    if not config["stem"]:
         return gates
     shorter: int = POOL ** config["stem"]
     return 2 * round_up(config["hidden_size"]) + gates // shorter

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrnn._callbacks import CallbackSupportMixin, tasks_of, with_callbacks
 from skrnn._sequences import Sequences, offsets_of
+from skrnn._training_set import check_sample_weight
 from skrnn._validation import draft_of
 
 __all__ = ["TokenEncoder", "join_tokens"]
@@ -142,7 +143,7 @@ class TokenEncoder(  # transform gives Sequences, which nothing can wrap
         return self
 
     @with_callbacks  # type: ignore[untyped-decorator]
-    def _fit(self, X: Any, y: Any) -> None:
+    def _fit(self, X: Any, y: Any, sample_weight: Any = None) -> None:
         self._validate_params()
         if self.vocabulary is not None and (self.max_tokens or self.n_buckets):
             raise ValueError(
@@ -155,16 +156,27 @@ class TokenEncoder(  # transform gives Sequences, which nothing can wrap
         if self.n_buckets is not None:
             self.n_tokens_ = int(self.n_buckets)
         else:
-            self.tokens_ = self._learn(lists)
+            self.tokens_ = self._learn(lists, sample_weight)
             self.n_tokens_ = len(self.tokens_)
         if tasks is not None:
             tasks.end()
 
-    def _learn(self, lists: list[list[str]]) -> NDArray[np.object_]:
-        """Order the tokens by how often they come, then by the alphabet."""
+    def _learn(
+        self, lists: list[list[str]], sample_weight: Any = None
+    ) -> NDArray[np.object_]:
+        """Order the tokens by how often they come, then by the alphabet.
+
+        A list counts as often as its weight says, rounded up.
+        """
         if self.vocabulary is not None:
             return check_vocabulary(self.vocabulary)
-        counts = Counter(chain.from_iterable(lists))
+        if sample_weight is None:
+            counts = Counter(chain.from_iterable(lists))
+        else:
+            counts = Counter()
+            weights = np.ceil(check_sample_weight(sample_weight, len(lists)))
+            for each, weight in zip(lists, weights.astype(int), strict=True):
+                counts.update({token: n * weight for token, n in Counter(each).items()})
         often = [(-n, token) for token, n in counts.items() if n >= self.min_count]
         tokens = [token for _, token in sorted(often)[: self.max_tokens]]
         if not tokens:
@@ -290,7 +302,7 @@ class TokenEncoder(  # transform gives Sequences, which nothing can wrap
         return np.array(["token"], dtype=object)
 
     def _codes_of(self, lists: list[list[str]]) -> list[NDArray[np.int64]]:
-        """Give the numbers of the tokens of each list."""
+        """Give tokens their numbers, in each list."""
         if hasattr(self, "tokens_"):
             places = {token: place for place, token in enumerate(self.tokens_)}
             found = [[places.get(token, UNKNOWN) for token in each] for each in lists]

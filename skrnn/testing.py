@@ -8,9 +8,17 @@ from typing import Any, Literal, overload
 
 from sklearn.utils.validation import has_fit_parameter
 
-from skrnn._checks import ALWAYS, IF_NAN_IS_REFUSED, IF_SEEDED, IF_WEIGHTED, Check
-from skrnn._checks_data import PER_STEP, seed_names, seeded, task_of
+from skrnn._checks import (
+    ALWAYS,
+    IF_NAN_IS_REFUSED,
+    IF_NUMBERS,
+    IF_SEEDED,
+    IF_WEIGHTED,
+    Check,
+)
+from skrnn._checks_data import OF_TOKENS, PER_STEP, seed_names, seeded, task_of
 from skrnn._checks_steps import IF_PER_STEP, IF_STEPS_ARE_WEIGHTED
+from skrnn._checks_tokens import IF_TOKENS
 
 __all__ = ["check_sequence_estimator"]
 
@@ -52,10 +60,12 @@ def check_sequence_estimator(
     Parameters
     ----------
     estimator : estimator object
-        A classifier, a regressor, or one with a target for each step: a tagger or a
-        sequence regressor, whose tags have the ``estimator_type`` "tagger" or
-        "sequence_regressor". It is cloned, and every ``random_state`` in the clone is
-        set to a number. A small network with few epochs is enough.
+        A classifier, a regressor, or what its tags call by an ``estimator_type`` of its
+        own: a "tagger" or a "sequence_regressor", with a target for each step; a
+        "language_model", which learns from texts, a "recommender", from lists of items,
+        a "transducer", from texts and what becomes of each. It is cloned, and every
+        ``random_state`` in the clone is set to a number. A small network with few
+        epochs is enough.
     on_fail : {"raise", None}, default="raise"
         Whether to raise the exception of the first check that fails, or to go on.
     generate_only : bool, default=False
@@ -85,8 +95,13 @@ def check_sequence_estimator(
     -----
     Checks that cannot apply are left out: those of weights if ``fit`` takes no
     ``sample_weight``, that of different seeds without a ``random_state``, that of NaN
-    if the tags allow NaN. Estimators per step have some more. Compare the number of
-    checks, too.
+    if the tags allow NaN, those of numbers for texts and items. Estimators per step,
+    and those of texts and items, have some more. Compare the number of checks, too.
+
+    What is compared is what ``predict``, ``predict_proba``, ``decision_function`` and
+    ``transform`` give, as far as there are such; ``score_samples`` and
+    ``predict_proba`` of a language model, ``predict_proba`` of a recommender,
+    ``predict`` of a transducer.
 
     "The same" means to the bit on a CPU. Models fitted to other rows that should make
     no difference may differ by rounding, 1e-6 of a value. If the estimator has a
@@ -130,12 +145,13 @@ def check_sequence_estimator(
 def _checks_of(estimator: Any) -> list[Check]:
     """Find the checks that apply."""
     tags = getattr(estimator, "__sklearn_tags__", None)
-    checks = [*ALWAYS]
+    of_tokens = task_of(estimator) in OF_TOKENS
+    checks = [*ALWAYS, *(IF_TOKENS if of_tokens else IF_NUMBERS)]
     if has_fit_parameter(estimator, "sample_weight"):
         checks += IF_WEIGHTED
     if seed_names(estimator):
         checks += IF_SEEDED
-    if tags is None or not tags().input_tags.allow_nan:
+    if not of_tokens and (tags is None or not tags().input_tags.allow_nan):
         checks += IF_NAN_IS_REFUSED
     if task_of(estimator) in PER_STEP:
         checks += IF_PER_STEP

@@ -37,7 +37,7 @@ LAYERS = [  # a file may import only from lines above its own
     {"_inputs", "_preparing", "_windows", "_batches", "_labels", "_checks_data"},
     {"_decoding", "_net", "_carrying"},
     {"_validation", "_training", "_checks", "_step_reading"},
-    {"_dumping", "metrics", "_checks_steps"},
+    {"_dumping", "metrics", "_checks_steps", "_checks_tokens"},
     {"_fitting"},
     {"_base", "_preprocessing", "_tokens"},
     {"_onnx_inputs"},

@@ -46,18 +46,21 @@ NOT_ASKED = {
     "YD01",  # yields
 }
 PER_TASK = {"loss", "n_outputs_", "estimator_", "module_"}  # as tasks differ
-FORECASTERS = {  # what a forecaster has of its own: windows, paths, held-out values
-    "batch_size",
-    "callbacks",
-    "device",
-    "engine",
-    "dropout",
-    "early_stopping",
-    "hidden_size",
-    "loss",
-    "max_epochs",
-    "module_",
-    "random_state",
+OF_ITS_OWN = {
+    "Forecaster": {  # windows, paths, held-out values
+        "batch_size",
+        "callbacks",
+        "device",
+        "engine",
+        "dropout",
+        "early_stopping",
+        "hidden_size",
+        "loss",
+        "max_epochs",
+        "module_",
+        "random_state",
+    },
+    "LanguageModel": {"batch_size", "device"},  # parts of texts; one process
 }
 PER_LIBRARY = {"classes_"}  # as scikit-learn and sktime differ: several labels
 
@@ -96,10 +99,12 @@ def test_shared_names_have_the_same_text_in_all_networks(section):
     texts = defaultdict(lambda: defaultdict(list))
     for name in NETWORKS:
         for entry in docstring(name)[section]:
-            own = "Forecaster" in name and entry.name in FORECASTERS
-            texts[entry.name, own]["\n".join(entry.desc)].append(name)
+            family = [
+                f for f in OF_ITS_OWN if f in name and entry.name in OF_ITS_OWN[f]
+            ]
+            texts[entry.name, *family]["\n".join(entry.desc)].append(name)
     assert texts
-    for (entry, _), versions in texts.items():
+    for (entry, *_), versions in texts.items():
         alike = "RNN|LSTM|GRU" if entry in PER_LIBRARY else r"RNN|LSTM|GRU|panel\."
         tasks = {re.sub(alike, "", n) for ns in versions.values() for n in ns}
         differs = entry in PER_TASK | PER_LIBRARY

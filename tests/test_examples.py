@@ -1,5 +1,6 @@
 """The examples, run as a user runs them."""
 
+import math
 import os
 import re
 import subprocess
@@ -92,6 +93,20 @@ def test_a_stream_finds_more_spikes_than_their_size_does(tmp_path):
     false, alerts = re.search(r"no spike: (\d+) of (\d+)", output).groups()
     assert int(false) < int(alerts) / 2
     assert (folder / "stream.png").read_bytes().startswith(PNG)
+
+
+@pytest.mark.slow
+def test_texts_are_learned_and_written(tmp_path):
+    output, _ = run_example("shakespeare.py", tmp_path)
+    network, pairs = re.search(r"network ([\d.]+) .* pairs ([\d.]+)", output).groups()
+    drawn = math.log(2 * 8 * 5 * 5) / 33.7  # the grammar's choices, per character
+    assert drawn < float(network) < 0.25 < 1.0 < float(pairs)
+    *usual, odd = [float(x) for x in re.findall(r"^ +(\d\.\d\d)  ", output, re.M)]
+    assert len(usual) == 4
+    assert max(usual) < 0.5 < 2.0 < odd
+    lines = output.split("A sample:")[1].split("\n")[2:-2]  # the last one is cut
+    assert len(lines) > 5
+    assert all(re.fullmatch(r"\w+: (The \w+ \w+s|All \w+s \w+).*\.", x) for x in lines)
 
 
 @pytest.mark.slow

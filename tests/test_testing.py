@@ -25,7 +25,8 @@ from skrnn.testing import check_sequence_estimator
 
 CELLS = ["RNN", "LSTM", "GRU"]
 TASKS = {"Regressor": 28, "Classifier": 28, "SequenceRegressor": 32, "Tagger": 32}
-CLASSES = {f"{cell}{task}": n for cell in CELLS for task, n in TASKS.items()}
+OF_ALL = {**TASKS, "LanguageModel": 25}
+CLASSES = {f"{cell}{task}": n for cell in CELLS for task, n in OF_ALL.items()}
 SMALL = {"hidden_size": 4, "max_epochs": 2, "device": "cpu"}
 N_CHECKS = 28
 
@@ -69,6 +70,22 @@ def test_every_class_passes_every_check(name):
 def test_every_kind_of_network_per_step_passes_every_check(name, params):
     if name == "GRUSequenceRegressor":
         params = {k: v for k, v in params.items() if k not in ("head", "class_weight")}
+    assert failures(getattr(skrnn, name)(**{**SMALL, **params})) == set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["LSTMLanguageModel", "GRULanguageModel"])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"level": "word", "bptt": 3, "batch_size": 4, "num_layers": 2},
+        {"dtype": "float64", "engine": "torch", "min_count": 3},
+        {"hidden_size": 37, "bptt": 1, "batch_size": 1, "word_dropout": 0.3},
+        {"early_stopping": True, "vocabulary": ["a", "b"]},
+    ],
+    ids=str,
+)
+def test_every_kind_of_language_model_passes_every_check(name, params):
     assert failures(getattr(skrnn, name)(**{**SMALL, **params})) == set()
 
 
@@ -574,6 +591,210 @@ def test_each_check_per_step_catches_what_it_is_for(broken, check):
     ours[check](SoundPerStep(random_state=0))
     with pytest.raises((AssertionError, TypeError)):
         ours[check](broken(random_state=0))
+
+
+class Pairs(BaseEstimator):
+    """Counts which letter follows which; "" stands for both ends, None for new ones."""
+
+    task = "language_model"
+
+    def __init__(self, random_state=None):
+        self.random_state = random_state
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = self.task
+        return tags
+
+    def fit(self, X, y=None, sample_weight=None):
+        draft = copy.copy(self)
+        draft._fit(self.read(X), sample_weight)
+        self.__dict__ = draft.__dict__
+        return self
+
+    def _fit(self, lists, sample_weight):
+        weights = self.weights(check_sample_weight(sample_weight, len(lists)))
+        pairs = zip(lists, weights, strict=True)
+        found = {token for each, weight in pairs if weight > 0 for token in each}
+        self.tokens_ = [*sorted(found), "", None]
+        n = len(self.tokens_)
+        counts = np.random.default_rng(self.random_state).uniform(0.1, 1.0, (n, n))
+        for each, weight in zip(lists, weights, strict=True):
+            if weight > 0:
+                np.add.at(counts, self.pairs(each), weight)
+        self.logarithms_ = np.log(counts / counts.sum(axis=1, keepdims=True))
+
+    def read(self, X, empty=False):
+        if isinstance(X, str) or not all(isinstance(x, str | list) for x in X):
+            raise TypeError("X is no list of sequences.")
+        short = next((i for i, x in enumerate(X) if len(x) == 0), None)
+        if short is not None and not empty:
+            raise ValueError(f"X[{short}] is empty.")
+        return list(X)
+
+    def weights(self, weights):
+        return weights
+
+    def pairs(self, tokens):
+        places = {token: place for place, token in enumerate(self.tokens_)}
+        codes = [places.get(token, len(places) - 1) for token in ["", *tokens, ""]]
+        return codes[:-1], codes[1:]
+
+    def score_samples(self, X):
+        check_is_fitted(self)
+        return np.array([self.logarithms_[self.pairs(x)].sum() for x in self.read(X)])
+
+    def predict_proba(self, X):
+        check_is_fitted(self)
+        last = [self.pairs(x)[0][-1] for x in self.read(X, empty=True)]
+        return np.exp(self.logarithms_[last])
+
+    def predict(self, X):
+        return self.predict_proba(X).argmax(axis=1)
+
+    def score(self, X, y=None):
+        return self.score_samples(X).mean()
+
+
+class PairsOfItems(Pairs):
+    task = "recommender"
+    score_samples = None
+
+    def score(self, X, y=None):
+        return self.predict_proba(X).max()
+
+
+class Substitutes(BaseEstimator):
+    """Learns what most often stands in the place of each letter."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = "transducer"
+        return tags
+
+    def fit(self, X, y, sample_weight=None):
+        texts = Pairs.read(self, X)
+        weights = check_sample_weight(sample_weight, len(texts))
+        check_target_length(texts, np.asarray(y))
+        votes = {}
+        for text, other, weight in zip(texts, y, weights, strict=True):
+            for letter, new in zip(text, other, strict=True):
+                of_letter = votes.setdefault(letter, {})
+                of_letter[new] = of_letter.get(new, 0.0) + weight
+        self.letters_ = {k: max(sorted(v), key=v.get) for k, v in votes.items()}
+        return self
+
+    def predict(self, X):
+        check_is_fitted(self)
+        texts = Pairs.read(self, X)
+        return ["".join(self.letters_.get(letter, "?") for letter in t) for t in texts]
+
+    def score(self, X, y):
+        return np.mean([a == b for a, b in zip(self.predict(X), y, strict=True)])
+
+
+@pytest.mark.parametrize(
+    ("estimator", "n_checks"),
+    [(Pairs(), 25), (PairsOfItems(), 25), (Substitutes(), 24)],
+)
+def test_sound_estimators_of_tokens_pass(estimator, n_checks):
+    results = check_sequence_estimator(estimator)
+    assert len(results) == n_checks  # a model without random_state has one less
+    assert {result["status"] for result in results} == {"passed"}
+
+
+class RefusesNewLetters(Pairs):
+    def pairs(self, tokens):
+        if set(tokens) - set(self.tokens_):
+            raise ValueError("A new letter.")
+        return super().pairs(tokens)
+
+
+class SaysThatNewLettersCannotBe(Pairs):
+    def _fit(self, lists, sample_weight):
+        super()._fit(lists, sample_weight)
+        self.logarithms_[:, -1] = -np.inf
+
+
+class DropsWhatIsNoText(Pairs):
+    def read(self, X, empty=False):
+        X = [*X] if isinstance(X, str) else [x for x in X if x is not None]
+        return super().read(X, empty)
+
+
+class KeepsTheTexts(Pairs):
+    def _fit(self, lists, sample_weight):
+        super()._fit(lists, sample_weight)
+        self.texts = lists
+
+
+class SetsItsSeed(Pairs):
+    def _fit(self, lists, sample_weight):
+        super()._fit(lists, sample_weight)
+        self.random_state = 3
+
+
+class SkipsEmptyTexts(Pairs):
+    def read(self, X, empty=False):
+        return super().read(X, empty=True)
+
+
+class CountsTextsOnce(Pairs):
+    def weights(self, weights):
+        return np.sign(weights)
+
+
+class SortsTexts(Pairs):
+    def score_samples(self, X):
+        return super().score_samples(sorted(X, key=len))
+
+
+class ReadsListsOnly(Pairs):
+    def read(self, X, empty=False):
+        if not isinstance(X, list):
+            raise TypeError("X is no list.")
+        return super().read(X, empty)
+
+
+class ForgetsItsTextsFirst(Pairs):
+    def fit(self, X, y=None, sample_weight=None):
+        self.tokens_ = []
+        return super().fit(X, y, sample_weight)
+
+
+class RecommendsInTurn(PairsOfItems):
+    def predict_proba(self, X):
+        return np.roll(super().predict_proba(X), len(X), axis=1)
+
+
+class TranslatesTheFirstOnly(Substitutes):
+    def predict(self, X):
+        found = super().predict(X)
+        return [*found[:1], *X[1:]]
+
+
+@pytest.mark.parametrize(
+    ("broken", "checks"),
+    [
+        (RefusesNewLetters, {"new_tokens_are_read"}),
+        (SaysThatNewLettersCannotBe, {"new_tokens_are_read"}),
+        (DropsWhatIsNoText, {"other_input_is_refused"}),
+        (KeepsTheTexts, {"fitted_attributes_end_in_an_underscore"}),
+        (SetsItsSeed, {"fitted_attributes_end_in_an_underscore"}),
+        (
+            SkipsEmptyTexts,
+            {"empty_sequence_is_refused", "failed_refit_changes_nothing"},
+        ),
+        (CountsTextsOnce, {"weights_are_copies"}),
+        (SortsTexts, {"permutation_permutes", "company_changes_nothing"}),
+        (ReadsListsOnly, {"containers_agree", "one_sequence", "grid_search"}),
+        (ForgetsItsTextsFirst, {"failed_refit_changes_nothing"}),
+        (RecommendsInTurn, {"company_changes_nothing", "one_sequence"}),
+        (TranslatesTheFirstOnly, {"company_changes_nothing"}),
+    ],
+)
+def test_broken_estimators_of_tokens_are_caught(broken, checks):
+    assert checks <= failures(broken())
 
 
 class GRUAlongTheWrongAxis(RegressorMixin, BaseEstimator):
