@@ -19,7 +19,7 @@ from skrnn._next_tokens import CONSTRAINTS_OF_TOKENS, BaseNextToken
 from skrnn._params import spawn_seeds
 from skrnn._step_targets import split_steps
 from skrnn._tokens import TokenEncoder, join_tokens
-from skrnn._training_set import TrainingSet, check_sample_weight
+from skrnn._training_set import check_sample_weight
 from skrnn._validation import draft_of
 
 if TYPE_CHECKING:
@@ -564,17 +564,9 @@ class BaseLanguageModel(BaseNextToken):
             encoder.tokens_, encoder.n_tokens_ = self.tokens_, len(self.tokens_)
         return encoder
 
-    def _read_training_set(
-        self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: Any = None
-    ) -> TrainingSet:
-        self._counts = sample_weight  # tokens are counted with it: k is k copies
-        data = super()._read_training_set(X, y, sample_weight, reset, classes)
-        del self._counts
-        return data
-
-    def _learn_tokens(self, X: Any) -> None:
+    def _learn_tokens(self, X: Any, sample_weight: Any) -> None:
         encoder = self._encoder().set_params(vocabulary=self.vocabulary)
-        encoder._fit(X, None, self._counts)
+        encoder._fit(X, None, sample_weight)
         self.tokens_ = encoder.tokens_
         self._of_lists = not any(isinstance(each, str) for each in X)
 

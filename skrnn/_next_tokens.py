@@ -58,8 +58,8 @@ class BaseNextToken(BaseRecurrentPerStep):
     # --- what a task says -----------------------------------------------------
 
     @abstractmethod
-    def _learn_tokens(self, X: Any) -> None:
-        """Learn the tokens there are."""
+    def _learn_tokens(self, X: Any, sample_weight: Any) -> None:
+        """Learn the tokens there are, counted with the weights of their sequences."""
 
     @abstractmethod
     def _n_tokens(self) -> int:
@@ -80,10 +80,15 @@ class BaseNextToken(BaseRecurrentPerStep):
                 "processes. Use a device of one process."
             )
 
+    def _read_training_set(
+        self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: Any = None
+    ) -> TrainingSet:
+        if reset:
+            self._learn_tokens(X, sample_weight)
+        return super()._read_training_set(X, y, sample_weight, reset, classes)
+
     def _read_sequences(self, X: Any, reset: bool) -> Sequences:
         """Put the mark of the beginning before all tokens."""
-        if reset:
-            self._learn_tokens(X)
         sequences = self._begun(self._codes_of(X))
         if reset:
             self.n_categories_ = np.array([self._n_tokens() + 1])

@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import Interval
 from skrnn._next_tokens import CONSTRAINTS_OF_TOKENS, BaseNextToken
 from skrnn._sequences import Sequences, offsets_of
 from skrnn._sessions import Kind, array_of_items, kind_of, read_items, read_sessions
-from skrnn._training_set import TrainingSet, check_sample_weight
+from skrnn._training_set import check_sample_weight
 from skrnn._validation import draft_of
 
 if TYPE_CHECKING:
@@ -619,20 +619,11 @@ class NextItemRecommender(BaseNextToken):
 
     # --- items ----------------------------------------------------------------------
 
-    def _read_training_set(
-        self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: Any = None
-    ) -> TrainingSet:
-        self._counted = sample_weight  # items are counted with the weights of sessions
-        try:
-            return super()._read_training_set(X, y, sample_weight, reset, classes)
-        finally:
-            del self._counted
-
-    def _learn_tokens(self, X: Any) -> None:
+    def _learn_tokens(self, X: Any, sample_weight: Any) -> None:
         sessions = read_sessions(X)
         refuse_empty(sessions)
         counts: Counter[Any] = Counter()
-        weights = check_sample_weight(self._counted, len(sessions))
+        weights = check_sample_weight(sample_weight, len(sessions))
         for session, weight in zip(sessions, weights.tolist(), strict=True):
             for item in session:
                 counts[item] += weight

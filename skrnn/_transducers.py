@@ -124,9 +124,9 @@ class Seq2SeqTransducer(BaseNetwork):
     Attributes
     ----------
     source_tokens_ : ndarray of str of shape (n_source_tokens,)
-        The tokens of X, sorted.
+        The tokens of X, in the order of their numbers.
     target_tokens_ : ndarray of str of shape (n_target_tokens,)
-        The tokens of y, sorted.
+        The tokens of y, in the order of their numbers.
     longest_ : int
         How many tokens the longest target has.
     net_ : skorch.NeuralNet
@@ -545,9 +545,14 @@ class Seq2SeqTransducer(BaseNetwork):
         return super()._read_training_set(X, y, sample_weight, reset, classes)
 
     def _learn(self, lists: list[list[str]], weights: NDArray[np.float64]) -> Any:
-        """Learn tokens, in alphabetical order: copies of a text do not change it."""
-        known = [each for each, w in zip(lists, weights, strict=True) if w > 0 and each]
-        return np.sort(self._encoder(None).fit(known).tokens_) if known else []
+        """Learn tokens, which count with the weights of their texts."""
+        pairs = zip(lists, weights, strict=True)
+        known = [(tokens, weight) for tokens, weight in pairs if tokens and weight > 0]
+        encoder = self._encoder(None)
+        if known:
+            texts, counts = zip(*known, strict=True)
+            encoder._fit(list(texts), None, list(counts))
+        return vars(encoder).get("tokens_", [])
 
     def _read_sequences(self, X: Any, reset: bool) -> Sequences:
         if reset:

@@ -27,6 +27,7 @@ CELLS = ["RNN", "LSTM", "GRU"]
 TASKS = {"Regressor": 28, "Classifier": 28, "SequenceRegressor": 32, "Tagger": 32}
 OF_ALL = {**TASKS, "LanguageModel": 25}
 CLASSES = {f"{cell}{task}": n for cell in CELLS for task, n in OF_ALL.items()}
+CLASSES |= {"NextItemRecommender": 25, "Seq2SeqTransducer": 25}
 SMALL = {"hidden_size": 4, "max_epochs": 2, "device": "cpu"}
 N_CHECKS = 28
 
@@ -44,6 +45,7 @@ def failures(estimator):
 # --- sound estimators --------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:score is Recall@20, but there are only")
 @pytest.mark.parametrize("name", CLASSES)
 def test_every_class_passes_every_check(name):
     results = check_sequence_estimator(getattr(skrnn, name)(**SMALL), on_fail=None)
@@ -87,6 +89,20 @@ def test_every_kind_of_network_per_step_passes_every_check(name, params):
 )
 def test_every_kind_of_language_model_passes_every_check(name, params):
     assert failures(getattr(skrnn, name)(**{**SMALL, **params})) == set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"level": "word", "batch_size": 4, "num_layers": 2, "beam_size": 1},
+        {"dtype": "float64", "engine": "torch", "min_count": 3},
+        {"hidden_size": 37, "early_stopping": True, "max_length": 2},
+    ],
+    ids=str,
+)
+def test_every_kind_of_transducer_passes_every_check(params):
+    assert failures(skrnn.Seq2SeqTransducer(**{**SMALL, **params})) == set()
 
 
 @pytest.mark.slow

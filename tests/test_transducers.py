@@ -321,7 +321,7 @@ def test_sentences_are_cut_into_words():
     y = ["uno dos.", "dos uno.", "dos dos.", "uno uno.", "dos."] * 4
     model = small(level="word", max_epochs=100, lr=2e-2).fit(X, y)
     assert model.predict(["two one"])[0] == "dos uno."
-    assert model.target_tokens_.tolist() == [".", "dos", "uno"]
+    assert sorted(model.target_tokens_) == [".", "dos", "uno"]
 
 
 def test_a_target_may_be_empty():
