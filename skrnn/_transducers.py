@@ -573,7 +573,14 @@ class Seq2SeqTransducer(BaseNetwork):
                 f"y has {len(lists)} values for {len(sequences)} sequences in X: found "
                 "input variables with inconsistent numbers of samples."
             )
-        self._of_lists = not isinstance(next(iter(y)), str)
+        texts = [isinstance(each, str) for each in y]
+        if any(texts) != all(texts):
+            text, tokens = texts.index(True), texts.index(False)
+            raise TypeError(
+                f"y[{text}] is a text, but y[{tokens}] holds tokens: pass texts only, "
+                "or lists of tokens only."
+            )
+        self._of_lists = not texts[0]
         return lists, weight
 
     def _read_target(

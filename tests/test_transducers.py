@@ -506,6 +506,7 @@ def test_pairs_that_are_wrong_are_named(X, y, message):
         (["a", 3], ["b", "c"], r"X\[1\] is 3"),
         (["a", "b"], ["b", None], r"y\[1\] is None"),
         (["a", "b"], [["b"], [1]], r"y\[1\] holds 1"),
+        (["a", "b"], [["b"], "b"], r"y\[1\] is a text, but y\[0\] holds tokens"),
     ],
 )
 def test_what_is_no_text_is_named(X, y, message):
