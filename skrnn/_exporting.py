@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import is_regressor
 from sklearn.utils.validation import check_is_fitted
 
 from skrnn._base import BaseRecurrent
 from skrnn._graph import numbers
 from skrnn._sequences import Sequences
-from skrnn._steps import SequenceStep
+from skrnn._steps import SequenceStep, gives_numbers
 
 __all__ = ["check_difference", "compare", "compare_sequences", "fitted_of", "refuse"]
 __all__ += ["is_forecaster", "step_extras", "step_of", "step_state"]
@@ -38,9 +38,9 @@ def fitted_of(estimator: Any, name: str) -> Any:
         return copy.copy(estimator)
     if not isinstance(estimator, BaseRecurrent):
         raise TypeError(
-            f"estimator is a {type(estimator).__name__}, expected a classifier, "
-            f"regressor or forecaster of skrnn: of a pipeline give {name} the last "
-            "step, and do what comes before it elsewhere."
+            f"estimator is a {type(estimator).__name__}, expected a network of skrnn "
+            f"that reads step by step: of a pipeline give {name} the last step, and do "
+            "what comes before it elsewhere."
         )
     check_is_fitted(estimator)
     return estimator._fitted()
@@ -59,8 +59,10 @@ def refuse(fitted: Any, kind: str) -> None:
             reasons.append("strategy='direct' (fit with strategy='recursive')")
     else:
         config = fitted.module_.config
-        if config["pooling"] == "none":
-            reasons.append("an output for each step, as of taggers and language models")
+        if config["pooling"] == "none" and kind == "sequence":
+            reasons.append("an output for each step (export kind='step')")
+        if config.get("head") == "crf":
+            reasons.append("head='crf' (fit with head='softmax')")
         if fitted.input_scale_ == "sequence" and kind == "step":
             reasons.append("scale_inputs='sequence' (fit with 'feature')")
         if config["bidirectional"] and kind == "step":
@@ -107,10 +109,10 @@ def step_state(estimator: Any, n_sequences: int = 1) -> dict[str, Array]:
     Parameters
     ----------
     estimator : object
-        A fitted classifier, regressor or forecaster of this package.
+        A fitted network of this package that goes step by step, or a forecaster.
     n_sequences : int, default=1
-        How many sequences a classifier or regressor will read. A forecaster has one
-        place for each series it was fitted to, in the order in which they first stand
+        How many sequences will be read side by side. A forecaster has one place for
+        each series it was fitted to, in the order in which they first stand
         in ``y``, and goes on from the last value of each.
 
     Returns
@@ -250,7 +252,7 @@ def named(fitted: Any, batch: list[Array]) -> Sequences:
 
 def difference(fitted: Any, got: Array, expected: Array) -> float:
     """How far outputs are apart, for numbers in units of the spread of y."""
-    unit = np.atleast_1d(fitted.target_scale_) if is_regressor(fitted) else 1.0
+    unit = np.atleast_1d(fitted.target_scale_) if gives_numbers(fitted) else 1.0
     return float(np.abs((got - expected.reshape(got.shape)) / unit).max())
 
 
@@ -276,10 +278,11 @@ def compare_steps(run: Run, fitted: Any) -> float:
         rows = [np.resize(each, (n_steps, each.shape[1])) for each in batch]
         stream = np.stack(rows).astype(np.float32)
         state, ours = fitted.initial_state(len(batch)), step_state(fitted, len(batch))
+        read = partial(BaseRecurrent.step, fitted)  # numbers, where others read texts
         for step in range(n_steps):
             got = run({"x": stream[:, step], **ours})
             ours = {name: got[f"new_{name}"] for name in ours}
-            expected, state = fitted.step(stream[:, step], state)
+            expected, state = read(stream[:, step], state)
             found.append(
                 difference(fitted, got[name_of_output(fitted)], np.asarray(expected))
             )
@@ -288,4 +291,4 @@ def compare_steps(run: Run, fitted: Any) -> float:
 
 def name_of_output(fitted: Any) -> str:
     """Give the name of the output that is compared."""
-    return "y" if is_regressor(fitted) else "probabilities"
+    return "y" if gives_numbers(fitted) else "probabilities"

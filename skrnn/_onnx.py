@@ -32,7 +32,8 @@ def to_onnx(estimator: Any, path: Any, *, kind: str = "sequence") -> None:
     Parameters
     ----------
     estimator : object
-        A fitted classifier, regressor or forecaster of this package.
+        A fitted classifier or regressor of this package, or with ``kind="step"`` any
+        network that goes step by step, or a forecaster.
     path : str or path-like
         The file, which is put there at once.
     kind : {"sequence", "step"}, default="sequence"
@@ -47,8 +48,9 @@ def to_onnx(estimator: Any, path: Any, *, kind: str = "sequence") -> None:
         If ``estimator`` is of another kind.
     ValueError
         If a step cannot do what the network does (a bidirectional network, a stem,
-        ``scale_inputs="sequence"``, or of a forecaster ``strategy="direct"``), or whole
-        sequences are wanted of a forecaster.
+        ``scale_inputs="sequence"``, ``head="crf"``, or of a forecaster
+        ``strategy="direct"``), or whole sequences are wanted of a forecaster or of a
+        network with an output for each step.
     RuntimeError
         If the graph does not give what the estimator gives, to 1e-5: nothing is written
         then.
@@ -74,10 +76,13 @@ def to_onnx(estimator: Any, path: Any, *, kind: str = "sequence") -> None:
     integers, ``label``; of several labels only ``probabilities``; of a regressor ``y``,
     double, of shape (n_sequences, n_outputs). With ``missing="mask"``, NaN is missing.
 
-    *A step of a classifier or regressor.* Besides ``x`` of shape (n_sequences,
-    n_features), it takes the state, ``n_steps``, ``hidden`` and what pooling needs,
-    which ``step_state`` gives for the first step. The new state comes back under the
-    names ``new_n_steps``, ``new_hidden``, ... The other outputs are the same.
+    *A step of a network.* Besides ``x`` of shape (n_sequences, n_features), it takes
+    the state, ``n_steps``, ``hidden`` and what pooling needs, which ``step_state``
+    gives for the first step. The new state comes back under the names ``new_n_steps``,
+    ``new_hidden``, ... The other outputs are the same; those of a tagger or sequence
+    regressor are about this step. A language model and a recommender read ``x`` of
+    shape (n_sequences, 1), the place of a token in ``tokens_`` or of an item in
+    ``items_``, -1 for others, and tell what comes next.
 
     *A step of a forecaster.* It takes ``value``, double, of shape (n_series,
     n_columns), in the units of the y of ``fit``: what came at this step, and NaN where

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import is_regressor
 
 from skrnn._formulas import LookUp
 from skrnn._graph import numbers
 
-__all__ = ["Form", "SequenceStep", "advance", "dense", "layers_of", "linear_of"]
+__all__ = ["Form", "SequenceStep", "advance", "dense", "gives_numbers", "layers_of"]
+__all__ += ["linear_of"]
 
 Array = NDArray[Any]
 
@@ -102,8 +102,13 @@ def step_gru(ops: Any, size: int, layer: Any, x: Any, h: Any) -> list[Any]:
 CELLS: Any = {"rnn": step_rnn, "lstm": step_lstm, "gru": step_gru}
 
 
+def gives_numbers(fitted: Any) -> bool:
+    """Whether answers are numbers, and no probabilities."""
+    return hasattr(fitted, "target_scale_")
+
+
 class SequenceStep:
-    """One step of a stream for a fitted classifier or regressor."""
+    """One step of a stream for any fitted network but a forecaster's."""
 
     axis = "n_sequences"
 
@@ -127,7 +132,7 @@ class SequenceStep:
         self.scale: Any = 1.0
         self.loc: Any = 0.0
         self.task = "labels" if getattr(fitted, "_multilabel", False) else "classes"
-        if is_regressor(fitted):
+        if gives_numbers(fitted):
             self.task = "numbers"
             self.scale = np.atleast_1d(np.asarray(fitted.target_scale_, np.float64))
             self.loc = np.atleast_1d(np.asarray(fitted.target_loc_, np.float64))
@@ -138,6 +143,7 @@ class SequenceStep:
         most = Form((None, size))
         pooled = {
             "last": [],
+            "none": [],
             "mean": [total],
             "max": [most],
             "concat": [total, most],
@@ -186,7 +192,7 @@ class SequenceStep:
     ) -> tuple[list[Any], Any]:
         """Add the last outputs to what was pooled: the new state, and the embedding."""
         kind = self.pooling
-        if kind == "last":
+        if kind in ("last", "none"):
             return [], last
         if kind == "attention":
             return self.attend(ops, last, *kept)

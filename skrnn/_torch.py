@@ -21,7 +21,7 @@ def to_torch(estimator: Any, path: Any) -> None:
     Parameters
     ----------
     estimator : object
-        A fitted classifier, regressor or forecaster of this package.
+        A fitted network of this package that goes step by step, or a forecaster.
     path : str or path-like
         The file, which is put there at once; torch wants its name to end in ".pt2".
 

@@ -183,3 +183,58 @@ def test_a_step_that_goes_wrong_after_some_steps_is_not_written(
     with pytest.raises(RuntimeError, match="differs from the estimator"):
         export(form, model, tmp_path / "model")
     assert not list(tmp_path.iterdir())
+
+
+def last_of(answers):
+    """What is said after the last step."""
+    return np.stack([each[-1] for each in answers])
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("cell", ["LSTM", "GRU"])
+def test_labels_and_numbers_of_steps_go_on_as_predicted(cell, form, waves, tmp_path):
+    X, _ = waves
+    stream = np.stack([x[:9] for x in X[:3]]).astype(np.float32)
+    labels = [np.where(x[:, 0] > 0, "above", "below") for x in X]
+    tagger = getattr(skrnn, f"{cell}Tagger")(**SMALL).fit(X, labels)
+    run = exported_step(tagger, tmp_path, form)
+    assert_steps_are_batches(
+        run, tagger, stream, "probabilities", lambda x: last_of(tagger.predict_proba(x))
+    )
+    numbers = [1e3 + 10 * np.cumsum(x[:, 0]) for x in X]
+    model = getattr(skrnn, f"{cell}SequenceRegressor")(**SMALL).fit(X, numbers)
+    run = exported_step(model, tmp_path, form)
+    assert_steps_are_batches(
+        run, model, stream, "y", lambda x: last_of(model.predict(x)), atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_texts_and_sessions_go_on_as_predicted(form, tmp_path):
+    params = {"hidden_size": 5, "max_epochs": 3, "random_state": 0}
+    texts = ["abcab", "bcabc", "cabca", "aabbc"]
+    model = skrnn.LSTMLanguageModel(num_layers=2, **params).fit(texts)
+    items = [[ord(sign) for sign in text] for text in texts]
+    recommender = skrnn.NextItemRecommender(**params).fit(items)
+    for fitted, known, X in (
+        (model, model.tokens_, texts),
+        (recommender, recommender.items_, items),
+    ):
+        run = exported_step(fitted, tmp_path, form)
+        codes = {token: k for k, token in enumerate(known.tolist())}
+        state = skrnn.step_state(fitted, len(X))
+        for step in range(5):
+            x = np.array([[codes[sequence[step]]] for sequence in X], np.float32)
+            found = run(x=x, **state)
+            expected = fitted.predict_proba([sequence[: step + 1] for sequence in X])
+            assert_allclose(found["probabilities"], expected, atol=1e-5)
+            state = new_state(found)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_field_is_not_exported(form, waves, tmp_path):
+    X, _ = waves
+    labels = [np.where(x[:, 0] > 0, "above", "below") for x in X]
+    tagger = skrnn.GRUTagger(head="crf", **SMALL).fit(X, labels)
+    with pytest.raises(ValueError, match="head='crf'"):
+        export(form, tagger, tmp_path / "tagger.pt2")
