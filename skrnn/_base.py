@@ -108,6 +108,13 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         self.__dict__ = {**vars(draft), **params}
         return self
 
+    def _partial_fit_draft(
+        self, X: Any, y: Any, sample_weight: Any, classes: Any = None
+    ) -> Self:
+        draft = draft_of(self)
+        draft._partial_fit(X, y, sample_weight, classes)
+        return self._adopt(draft)
+
     # --- scikit-learn's and pickle's doors ------------------------------------------
 
     @classmethod

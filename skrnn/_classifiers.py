@@ -19,7 +19,6 @@ from skrnn._base import BaseRecurrent
 from skrnn._labels import check_label_columns, read_labels
 from skrnn._params import CONSTRAINTS
 from skrnn._training_set import TrainingSet, without_huge
-from skrnn._validation import draft_of
 
 if TYPE_CHECKING:
     from skrnn._settings import Kind
@@ -254,10 +253,8 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         TypeError
             If X is sparse or cannot be read as numbers.
         """
-        draft = draft_of(self)
-        check_same_classes(draft, classes)
-        draft._partial_fit(X, y, sample_weight, classes)
-        return self._adopt(draft)
+        check_same_classes(self, classes)
+        return self._partial_fit_draft(X, y, sample_weight, classes)
 
     def _decode(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
         probabilities: NDArray[np.float64] = (

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
+from sklearn.utils._param_validation import Interval
 
-__all__ = ["Draws", "log_softmax"]
+__all__ = ["OF_DRAWS", "Draws", "draw_tokens"]
 
 
-def log_softmax(outputs: NDArray[Any]) -> NDArray[np.float64]:
-    """Logarithms of the probabilities of outputs (..., n_tokens)."""
-    shifted = outputs.astype(np.float64)
-    shifted -= shifted.max(axis=-1, keepdims=True)
-    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return shifted
+OF_DRAWS: dict[str, list[Any]] = {
+    "n_samples": [Interval(Integral, 1, None, closed="left")],
+    "max_tokens": [Interval(Integral, 1, None, closed="left")],
+    "temperature": [Interval(Real, 0.0, None, closed="left")],
+    "top_k": [Interval(Integral, 1, None, closed="left"), None],
+    "top_p": [Interval(Real, 0.0, 1.0, closed="right"), None],
+    "stop": [str, list, tuple, None],
+    "random_state": ["random_state", np.random.Generator],
+}
 
 
 class Draws:
@@ -44,7 +50,7 @@ class Draws:
             return np.asarray(outputs.argmax(axis=1))
         outputs -= outputs.max(axis=1, keepdims=True)
         with np.errstate(over="ignore"):  # what is far below the best is never drawn
-            probabilities = np.exp(log_softmax(outputs / self.temperature))
+            probabilities = softmax(outputs / self.temperature, axis=1)
         order = np.argsort(-probabilities, axis=1, kind="stable")
         ranked = np.take_along_axis(probabilities, order, axis=1)
         if self.top_k is not None:
@@ -57,3 +63,53 @@ class Draws:
         place = (total <= uniform * total[:, -1:]).sum(axis=1, keepdims=True)
         drawn: NDArray[np.int64] = np.take_along_axis(order, place, axis=1)[:, 0]
         return drawn
+
+
+def draw_tokens(
+    stepper: Any,
+    draw: Draws,
+    begun: list[NDArray[np.int64]],
+    n_tokens: int,
+    max_tokens: int,
+    stops: list[list[int]],
+) -> list[list[int]]:
+    """Draw codes of tokens, each list until its end, a stop or ``max_tokens``."""
+    state, outputs = read_all(stepper, begun, n_tokens)
+    drawn: list[list[int]] = [[] for _ in begun]
+    going = np.ones(len(begun), dtype=bool)
+    for _ in range(max_tokens):
+        codes = draw(outputs)
+        for place in np.flatnonzero(going):
+            code, tokens = int(codes[place]), drawn[place]
+            if code == n_tokens:
+                going[place] = False
+                continue
+            tokens.append(code)
+            for stop in stops:
+                if tokens[-len(stop) :] == stop:
+                    del tokens[-len(stop) :]
+                    going[place] = False
+                    break
+        if not going.any():
+            break
+        read = np.minimum(codes, n_tokens)[:, None].astype(stepper.dtype)
+        outputs, state = stepper.read(read, state)
+    return drawn
+
+
+def read_all(
+    stepper: Any, begun: list[NDArray[np.int64]], n_tokens: int
+) -> tuple[Any, NDArray[Any]]:
+    """Read the mark of the beginning and lists of tokens of any lengths."""
+    state = stepper.initial_state(len(begun))
+    mark = np.full((len(begun), 1), n_tokens, stepper.dtype)
+    outputs, state = stepper.read(mark, state)
+    lengths = np.array([len(codes) for codes in begun])
+    for step in range(lengths.max(initial=0)):
+        rows = np.flatnonzero(lengths > step)
+        x = np.array([[begun[row][step]] for row in rows], stepper.dtype)
+        part = state._replace(hidden=state.hidden[:, :, rows])
+        found, part = stepper.read(x, part)
+        outputs[rows] = found
+        state.hidden[:, :, rows] = part.hidden
+    return state, outputs

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from numbers import Integral, Real
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import (
     Interval,
-    StrOptions,
     validate_parameter_constraints,
 )
 
-from skrnn._drawing import Draws
-from skrnn._next_tokens import CONSTRAINTS_OF_TOKENS, BaseNextToken
+from skrnn._drawing import OF_DRAWS, Draws, draw_tokens
+from skrnn._next_tokens import CONSTRAINTS, BaseNextToken
 from skrnn._params import spawn_seeds
 from skrnn._step_targets import split_steps
-from skrnn._tokens import TokenEncoder, join_tokens
+from skrnn._texts import OF_TEXTS, Cutter, numbers_of, places_of
+from skrnn._tokens import learn_tokens
 from skrnn._training_set import check_sample_weight
 from skrnn._validation import draft_of
 
@@ -28,14 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["GRULanguageModel", "LSTMLanguageModel", "RNNLanguageModel"]
 
 END, UNKNOWN = "<end>", "<unknown>"
-OF_DRAWS: dict[str, list[Any]] = {
-    "max_tokens": [Interval(Integral, 1, None, closed="left")],
-    "temperature": [Interval(Real, 0.0, None, closed="left")],
-    "top_k": [Interval(Integral, 1, None, closed="left"), None],
-    "top_p": [Interval(Real, 0.0, 1.0, closed="right"), None],
-    "stop": [str, list, tuple, None],
-    "random_state": ["random_state", np.random.Generator],
-}
 
 
 class BaseLanguageModel(BaseNextToken):
@@ -44,11 +37,8 @@ class BaseLanguageModel(BaseNextToken):
     _n_marks = 2
     _estimator_type_of_tags = "language_model"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **CONSTRAINTS_OF_TOKENS,
-        "level": [StrOptions({"word", "char"})],
-        "lowercase": ["boolean"],
-        "token_pattern": [str],
-        "min_count": [Interval(Integral, 1, None, closed="left")],
+        **CONSTRAINTS,
+        **OF_TEXTS,
         "max_tokens": [Interval(Integral, 1, None, closed="left"), None],
         "vocabulary": [Iterable, None],
     }
@@ -180,7 +170,7 @@ class BaseLanguageModel(BaseNextToken):
         """
         fitted = self._fitted()
         sequences = fitted._read_sequences(X, reset=False)
-        found, _ = fitted._log_probabilities(sequences)
+        found = fitted._log_probabilities(sequences)
         totals: NDArray[np.float64] = np.add.reduceat(found, sequences.offsets[:-1])
         return totals
 
@@ -210,7 +200,7 @@ class BaseLanguageModel(BaseNextToken):
         """
         fitted = self._fitted()
         sequences = fitted._read_sequences(X, reset=False)
-        found, _ = fitted._log_probabilities(sequences)
+        found = fitted._log_probabilities(sequences)
         return split_steps(found, sequences.offsets)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
@@ -242,7 +232,7 @@ class BaseLanguageModel(BaseNextToken):
         fitted = self._fitted()
         sequences = fitted._read_sequences(X, reset=False)
         weights = check_sample_weight(sample_weight, len(sequences))
-        found, _ = fitted._log_probabilities(sequences)
+        found = fitted._log_probabilities(sequences)
         of_tokens = np.repeat(weights, sequences.lengths)
         return float(np.average(found, weights=of_tokens))
 
@@ -378,18 +368,19 @@ class BaseLanguageModel(BaseNextToken):
         The same seed gives the same texts, whatever ``n_samples`` is: the first of
         many are those of a few.
         """
-        if not isinstance(n_samples, Integral) or n_samples < 1:
-            raise ValueError(f"n_samples is {n_samples!r}, expected a count from 1 on.")
-        several = isinstance(prefix, str | list | tuple | np.ndarray)
-        if not several or not all(isinstance(token, str) for token in prefix):
-            raise TypeError(
-                f"prefix is {prefix!r}, expected a text or a list of tokens."
-            )
+        options = {
+            "n_samples": n_samples,
+            "max_tokens": max_tokens,
+            "temperature": temperature,
+            "top_k": top_k,
+            "top_p": top_p,
+            "stop": stop,
+            "random_state": random_state,
+        }
         fitted = self._fitted()
-        begun = fitted._encoder()._tokens_of([prefix], empty=True) * int(n_samples)
-        options = (max_tokens, temperature, top_k, top_p, stop, random_state)
-        drawn = fitted._draw("sample", begun, *options)
-        return [fitted._join_to(prefix, begun[0], rest) for rest in drawn]
+        first = fitted._cutter().cut_one(prefix, "prefix")
+        drawn = fitted._draw("sample", first, options)
+        return [fitted._join_to(prefix, first, rest) for rest in drawn]
 
     def generate(
         self,
@@ -439,35 +430,18 @@ class BaseLanguageModel(BaseNextToken):
         TypeError
             If X holds something else than texts and tokens.
         """
+        options = {
+            "max_tokens": max_tokens,
+            "temperature": temperature,
+            "top_k": top_k,
+            "top_p": top_p,
+            "stop": stop,
+            "random_state": random_state,
+        }
         fitted = self._fitted()
-        begun = fitted._encoder()._tokens_of(X, empty=True)
-        options = (max_tokens, temperature, top_k, top_p, stop, random_state)
-        drawn = fitted._draw("generate", begun, *options)
+        begun = fitted._cutter().cut(X, empty=True)
+        drawn = fitted._draw("generate", begun, options)
         return [fitted._join(tokens) for tokens in drawn]
-
-    def initial_state(self, n_sequences: int = 1) -> StreamState:
-        """Begin to read texts token by token.
-
-        Parameters
-        ----------
-        n_sequences : int, default=1
-            How many texts are read side by side.
-
-        Returns
-        -------
-        state : StreamState
-            Where they stand before their first token: a tuple of numpy arrays, which
-            can be copied, pickled and sent elsewhere.
-
-        Raises
-        ------
-        NotFittedError
-            If nothing was fitted yet.
-        """
-        stepper = self._stepper(begin=True)
-        state = stepper.initial_state(n_sequences)
-        mark = np.full((n_sequences, 1), self._n_tokens(), stepper.dtype)
-        return stepper.read(mark, state)[1]
 
     def step(
         self, x: Any, state: StreamState
@@ -509,8 +483,9 @@ class BaseLanguageModel(BaseNextToken):
                 f"x is {x!r}, expected a list of {n_sequences} tokens, one for each "
                 "text."
             )
-        codes = fitted._encoder().transform([[token] for token in x]).values
-        outputs, state = stepper.read(codes.astype(stepper.dtype), state)
+        tokens, places = fitted._read_tokens(x), places_at(stepper, fitted.tokens_)
+        (codes,) = numbers_of([tokens], places)
+        outputs, state = stepper.read(codes[:, None].astype(stepper.dtype), state)
         return fitted._decode(outputs.astype(np.float64)), state
 
     def transform(self, X: Any) -> NDArray[np.float64]:
@@ -544,77 +519,64 @@ class BaseLanguageModel(BaseNextToken):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = False
         tags.input_tags.string = True
         return tags
 
     # --- tokens -------------------------------------------------------------------
 
-    def _encoder(self) -> TokenEncoder:
-        """Give what cuts texts, with the tokens learned."""
-        encoder = TokenEncoder(
-            self.level,
-            lowercase=self.lowercase,
-            token_pattern=self.token_pattern,
-            min_count=self.min_count,
-            max_tokens=self.max_tokens,
-        )
-        if "tokens_" in vars(self):
-            encoder.tokens_, encoder.n_tokens_ = self.tokens_, len(self.tokens_)
-        return encoder
+    def _cutter(self) -> Cutter:
+        """Give what cuts texts as ``fit`` has done."""
+        return Cutter(**vars(self).get("_cut_by", Cutter.of(self)._asdict()))
 
     def _learn_tokens(self, X: Any, sample_weight: Any) -> None:
-        encoder = self._encoder().set_params(vocabulary=self.vocabulary)
-        encoder._fit(X, None, sample_weight)
-        self.tokens_ = encoder.tokens_
+        if self.vocabulary is not None and self.max_tokens is not None:
+            raise ValueError(
+                "A given vocabulary is taken as it is: leave max_tokens at None."
+            )
+        lists = Cutter.of(self).cut(X)
+        self.tokens_ = learn_tokens(self, lists, sample_weight)
+        self._cut_by = Cutter.of(self)._asdict()
         self._of_lists = not any(isinstance(each, str) for each in X)
 
     def _n_tokens(self) -> int:
         return len(self.tokens_)
 
     def _codes_of(self, X: Any, empty: bool = False) -> list[NDArray[np.int64]]:
-        encoder = self._encoder()
-        return encoder._codes_of(encoder._tokens_of(X, empty))
+        return numbers_of(self._cutter().cut(X, empty), places_of(self.tokens_))
 
     def _join(self, tokens: list[str]) -> Any:
         """Give tokens in the form in which texts came to ``fit``."""
-        return tokens if self._of_lists else join_tokens(tokens, self.level)
+        return tokens if self._of_lists else self._cutter().join(tokens)
 
     def _join_to(self, prefix: Any, first: list[str], rest: list[str]) -> Any:
         """Join tokens to a prefix, which stays as it was written."""
         if self._of_lists or not isinstance(prefix, str):
             return self._join([*first, *rest])
-        if self.level == "char" or not first:
-            return prefix + join_tokens(rest, self.level)
-        more = join_tokens([first[-1], *rest], self.level)[len(first[-1]) :]
+        cutter = self._cutter()
+        if cutter.level == "char" or not first:
+            return prefix + cutter.join(rest)
+        more = cutter.join([first[-1], *rest])[len(first[-1]) :]
         return prefix + (more.lstrip() if prefix[-1].isspace() else more)
 
     def _draw(
-        self,
-        method: str,
-        begun: list[list[str]],
-        max_tokens: int,
-        temperature: float,
-        top_k: int | None,
-        top_p: float | None,
-        stop: Any,
-        random_state: Any,
+        self, method: str, begun: list[Any], options: dict[str, Any]
     ) -> list[list[str]]:
-        """Draw the tokens that follow lists of tokens."""
-        given = (max_tokens, temperature, top_k, top_p, stop, random_state)
-        options = dict(zip(OF_DRAWS, given, strict=True))
-        validate_parameter_constraints(OF_DRAWS, options, method)
-        stepper, stops = self._stepper(begin=True), self._stops(stop)
+        """Draw the tokens that follow lists of tokens, or one list several times."""
+        rules = {name: OF_DRAWS[name] for name in options}
+        validate_parameter_constraints(rules, options, method)
+        if "n_samples" in options:
+            begun = [begun] * options["n_samples"]
+        n_tokens, stepper = self._n_tokens(), self._stepper(begin=True)
         draw = Draws(
-            spawn_seeds(random_state, len(begun)),
-            temperature,
-            top_k,
-            top_p,
-            never=(self._n_tokens() + 1,),
+            spawn_seeds(options["random_state"], len(begun)),
+            options["temperature"],
+            options["top_k"],
+            options["top_p"],
+            never=(n_tokens + 1,),
         )
-        n_tokens, codes = self._n_tokens(), self._encoder()._codes_of(begun)
-        drawn = draw_tokens(stepper, draw, codes, n_tokens, max_tokens, stops)
+        codes = numbers_of(begun, places_of(self.tokens_))
+        most, stops = options["max_tokens"], self._stops(options["stop"])
+        drawn = draw_tokens(stepper, draw, codes, n_tokens, most, stops)
         return [[self.tokens_[code] for code in each] for each in drawn]
 
     def _stops(self, stop: Any) -> list[list[int]]:
@@ -622,65 +584,40 @@ class BaseLanguageModel(BaseNextToken):
         named = [] if stop is None else [stop] if isinstance(stop, str) else [*stop]
         if not all(isinstance(each, str) for each in named):
             raise TypeError(f"stop is {stop!r}, expected a text or a list of texts.")
-        lists, encoder = [[each] for each in named], self._encoder()
+        lists = [[each] for each in named]
         if named and not self._of_lists:
-            lists = encoder._tokens_of(named, empty=True)
+            lists = self._cutter().cut(named, empty=True, name="stop")
         if not all(lists):
             raise ValueError(
                 f"stop is {stop!r}, which holds a text without tokens: nothing could "
                 "be seen where it is drawn."
             )
-        return [codes.tolist() for codes in encoder._codes_of(lists)]
+        found = numbers_of(lists, places_of(self.tokens_))
+        return [codes.tolist() for codes in found]
+
+    def _read_tokens(self, x: Any) -> list[str]:
+        """Read the next token of each text, cut as those of ``fit``."""
+        if self._of_lists:
+            lists = self._cutter().cut([[token] for token in x], name="x")
+        else:
+            lists = self._cutter().cut(x, empty=True, name="x")
+        for place, tokens in enumerate(lists):
+            if len(tokens) != 1:
+                raise ValueError(
+                    f"x[{place}] is {x[place]!r}, which is {len(tokens)} tokens, "
+                    "expected one: pass them one step after the other."
+                )
+        return [tokens[0] for tokens in lists]
 
 
-def draw_tokens(
-    stepper: Any,
-    draw: Draws,
-    begun: list[NDArray[np.int64]],
-    n_tokens: int,
-    max_tokens: int,
-    stops: list[list[int]],
-) -> list[list[int]]:
-    """Draw codes of tokens, each list until its end, a stop or ``max_tokens``."""
-    state, outputs = read_all(stepper, begun, n_tokens)
-    drawn: list[list[int]] = [[] for _ in begun]
-    going = np.ones(len(begun), dtype=bool)
-    for _ in range(max_tokens):
-        codes = draw(outputs)
-        for place in np.flatnonzero(going):
-            code, tokens = int(codes[place]), drawn[place]
-            if code == n_tokens:
-                going[place] = False
-                continue
-            tokens.append(code)
-            for stop in stops:
-                if tokens[-len(stop) :] == stop:
-                    del tokens[-len(stop) :]
-                    going[place] = False
-                    break
-        if not going.any():
-            break
-        read = np.minimum(codes, n_tokens)[:, None].astype(stepper.dtype)
-        outputs, state = stepper.read(read, state)
-    return drawn
+def places_at(stepper: Any, tokens: NDArray[np.object_]) -> dict[str, int]:
+    """Keep the numbers of tokens with what reads them step by step."""
+    if stepper not in _places:
+        _places[stepper] = places_of(tokens)
+    return _places[stepper]
 
 
-def read_all(
-    stepper: Any, begun: list[NDArray[np.int64]], n_tokens: int
-) -> tuple[StreamState, NDArray[Any]]:
-    """Read the mark of the beginning and lists of tokens of any lengths."""
-    state = stepper.initial_state(len(begun))
-    mark = np.full((len(begun), 1), n_tokens, stepper.dtype)
-    outputs, state = stepper.read(mark, state)
-    lengths = np.array([len(codes) for codes in begun])
-    for step in range(lengths.max(initial=0)):
-        rows = np.flatnonzero(lengths > step)
-        x = np.array([[begun[row][step]] for row in rows], stepper.dtype)
-        part = state._replace(hidden=state.hidden[:, :, rows])
-        found, part = stepper.read(x, part)
-        outputs[rows] = found
-        state.hidden[:, :, rows] = part.hidden
-    return state, outputs
+_places: WeakKeyDictionary[Any, dict[str, int]] = WeakKeyDictionary()
 
 
 class RNNLanguageModel(BaseLanguageModel):

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 from sklearn.utils._param_validation import Interval
 
-from skrnn._drawing import log_softmax
-from skrnn._params import CONSTRAINTS
-from skrnn._per_step import BaseRecurrentPerStep
+from skrnn._base import BaseRecurrent
+from skrnn._params import CONSTRAINTS_OF_TOKENS
 from skrnn._preparing import count_epochs
 from skrnn._sequences import Sequences, offsets_of
 from skrnn._step_reading import weights_of_steps
@@ -23,18 +22,17 @@ from skrnn._training_set import Selection, TrainingSet, check_sample_weight
 
 if TYPE_CHECKING:
     from skrnn._settings import Kind, Settings
+    from skrnn._streaming import StreamState
 
-__all__ = ["CONSTRAINTS_OF_TOKENS", "BaseNextToken"]
+__all__ = ["CONSTRAINTS", "BaseNextToken"]
 
-OF_NUMBERS = {"bidirectional", "pooling", "stem", "scale_inputs", "init", "missing"}
-OF_NUMBERS |= {"categorical_features", "features_per_step", "class_weight"}
-CONSTRAINTS_OF_TOKENS: dict[str, list[Any]] = {
-    **{name: rule for name, rule in CONSTRAINTS.items() if name not in OF_NUMBERS},
+CONSTRAINTS: dict[str, list[Any]] = {
+    **CONSTRAINTS_OF_TOKENS,
     "bptt": [Interval(Integral, 1, None, closed="left")],
 }
 
 
-class BaseNextToken(BaseRecurrentPerStep):
+class BaseNextToken(BaseRecurrent):
     """What differs if the target of each step is the next one.
 
     A network reads a mark where a sequence begins, then its tokens, and says after each
@@ -42,6 +40,8 @@ class BaseNextToken(BaseRecurrentPerStep):
     2, the end or a token that is not known. Long sequences are read in pieces.
     """
 
+    pooling = "none"
+    stem = 0
     bidirectional = False
     scale_inputs = None
     categorical_features = "auto"
@@ -53,6 +53,7 @@ class BaseNextToken(BaseRecurrentPerStep):
     batch_size: int
     validation_fraction: float
     _has_targets = False
+    _estimator_type_of_tags: ClassVar[str]
     _n_marks: ClassVar[int]  # 2: the end and what is unknown are foreseen, too
 
     # --- what a task says -----------------------------------------------------
@@ -121,9 +122,6 @@ class BaseNextToken(BaseRecurrentPerStep):
         foreseen = (following >= 0) & (following < n_tokens)
         return np.where(foreseen, following, 0), foreseen
 
-    def _read_values(self, parts: list[Any]) -> NDArray[Any]:
-        raise NotImplementedError  # there is no y
-
     def _read_target(self, y: Any, weights: NDArray[np.float64], classes: Any) -> Any:
         return y
 
@@ -169,28 +167,26 @@ class BaseNextToken(BaseRecurrentPerStep):
         self, max_epochs: int, lr_schedule: str, or_cpu: bool = False
     ) -> Settings:
         settings = super()._settings(max_epochs, lr_schedule, or_cpu)
-        return replace(settings, bptt=int(self.bptt))
+        return replace(settings, per_step=True, bptt=int(self.bptt))
 
     # --- what is said of sequences -------------------------------------------------
 
-    def _log_probabilities(
-        self, sequences: Sequences
-    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Of what came after each step, and whether it was foreseen at all."""
+    def _log_probabilities(self, sequences: Sequences) -> NDArray[np.float64]:
+        """Say of what came after each step how probable it was."""
         from skrnn._running import run_in_pieces
 
-        targets, foreseen = self._targets_of(sequences)
+        targets, _ = self._targets_of(sequences)
         found, offsets = np.zeros(len(targets)), sequences.offsets
 
         def take(rows: NDArray[np.int64], start: int, outputs: NDArray[Any]) -> None:
             steps = start + np.arange(outputs.shape[1])
             inside = steps < sequences.lengths[rows][:, None]
             where = (offsets[rows][:, None] + steps)[inside]
-            said = log_softmax(outputs[inside])
+            said = log_softmax(outputs[inside].astype(np.float64), axis=1)
             found[where] = said[np.arange(len(where)), targets[where]]
 
         run_in_pieces(self.module_, sequences, take)
-        return found, np.broadcast_to(foreseen, found.shape)
+        return found
 
     def _of_last_step(self, sequences: Sequences) -> NDArray[np.float64]:
         """Probabilities of what comes after the end, (n_sequences, n_outputs)."""
@@ -205,16 +201,16 @@ class BaseNextToken(BaseRecurrentPerStep):
 
         Parameters
         ----------
-        X : list of sequences of tokens
-            What to learn from.
+        X : list of str, or of lists of str
+            The texts to learn from, or their tokens.
         y : None
             Ignored.
         sample_weight : array of shape (n_sequences,) or None, default=None
-            Weights of the sequences; weight k is the same as k copies. None is 1.
+            Weights of the texts; weight k is the same as k copies. None is 1.
         X_val : like X, or None, default=None
-            Sequences to compute ``valid_loss`` on after each epoch. With
+            Texts to compute ``valid_loss`` on after each epoch. With
             ``early_stopping=True`` they take the place of the part split off X: some
-            of the sequences, or the end of an only one.
+            of the texts, or the end of an only one.
 
         Returns
         -------
@@ -227,6 +223,37 @@ class BaseNextToken(BaseRecurrentPerStep):
             If a parameter, X or a weight has a value that cannot be used. What was
             fitted before is kept.
         TypeError
-            If X holds something else than sequences of tokens.
+            If X holds something else than texts and tokens.
         """
         return super().fit(X, None, sample_weight, X_val, None)
+
+    def initial_state(self, n_sequences: int = 1) -> StreamState:
+        """Begin to read sequences token by token.
+
+        Parameters
+        ----------
+        n_sequences : int, default=1
+            How many sequences are read side by side.
+
+        Returns
+        -------
+        state : StreamState
+            Where they stand before their first token: a tuple of numpy arrays, which
+            can be copied, pickled and sent elsewhere.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was fitted yet.
+        """
+        stepper = self._stepper(begin=True)
+        state = stepper.initial_state(n_sequences)
+        mark = np.full((n_sequences, 1), self._n_tokens(), stepper.dtype)
+        return stepper.read(mark, state)[1]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = self._estimator_type_of_tags
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = False
+        return tags

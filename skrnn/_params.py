@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 __all__ = [
     "CONSTRAINTS",
+    "CONSTRAINTS_OF_TOKENS",
     "check_checkpoint",
     "check_details",
     "check_skorch_params",
@@ -60,6 +61,12 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "verbose": ["verbose"],
 }
 
+
+OF_NUMBERS = {"bidirectional", "pooling", "stem", "scale_inputs", "init", "missing"}
+OF_NUMBERS |= {"categorical_features", "features_per_step", "class_weight"}
+CONSTRAINTS_OF_TOKENS = {  # of networks that read nothing but tokens
+    name: rule for name, rule in CONSTRAINTS.items() if name not in OF_NUMBERS
+}
 
 OWNED = {"module", "criterion", "callbacks", "train_split", "dataset", "device"}
 OWNED |= {"iterator_train", "iterator_valid", "optimizer", "lr", "max_epochs"}

@@ -13,7 +13,6 @@ from skrnn._base import BaseRecurrent
 from skrnn._params import CONSTRAINTS
 from skrnn._step_reading import parts_of, weights_of_steps
 from skrnn._step_targets import StepTargets, split_steps
-from skrnn._validation import draft_of
 
 if TYPE_CHECKING:
     from skrnn._running import Part
@@ -109,13 +108,6 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             missing (unless ``missing="mask"``) or infinite.
         """
         return split_steps(*self._fitted()._run_steps(X, "embedding"))
-
-    def _partial_fit_draft(
-        self, X: Any, y: Any, sample_weight: Any, classes: Any = None
-    ) -> Self:
-        draft = draft_of(self)
-        draft._partial_fit(X, y, sample_weight, classes)
-        return self._adopt(draft)
 
     def _run_steps(
         self, X: Any, part: Part = "outputs"

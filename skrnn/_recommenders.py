@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 from numbers import Integral
@@ -13,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
-from skrnn._next_tokens import CONSTRAINTS_OF_TOKENS, BaseNextToken
+from skrnn._next_tokens import CONSTRAINTS, BaseNextToken
 from skrnn._sequences import Sequences, offsets_of
 from skrnn._sessions import Kind, array_of_items, kind_of, read_items, read_sessions
-from skrnn._training_set import check_sample_weight
+from skrnn._texts import choose_tokens, count_tokens
 from skrnn._validation import draft_of
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class NextItemRecommender(BaseNextToken):
         same ones at all steps of a session. Also acts with one layer.
     min_count : int, default=1
         Items that come up less often in the training sessions are unknown: they are
-        read, but never recommended. Sessions count with their weights.
+        read, but never recommended. Sessions count with their weights, rounded up.
     max_items : int or None, default=None
         Largest number of items that are learned, the most frequent ones; others are
         unknown.
@@ -81,8 +80,9 @@ class NextItemRecommender(BaseNextToken):
         30 batches only as many as make 3000 updates, and 10 at least.
     batch_size : int, default=16
         Largest number of sessions in an update. A session that is longer than its share
-        of all of them is cut into parts, which are read side by side. Identical
-        sessions count as one, with their weights added.
+        of all of them, or than 16 times ``bptt``, is cut into parts, which are read
+        side by side, each as if a session began there. Identical sessions count as one,
+        with their weights added.
     early_stopping : bool, default=False
         Whether to stop when ``valid_loss`` has not fallen for ``n_iter_no_change``
         epochs, and to go back to the weights with the lowest.
@@ -183,8 +183,8 @@ class NextItemRecommender(BaseNextToken):
     _estimator_type_of_tags = "recommender"
     _n_marks = 0
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **{k: rule for k, rule in CONSTRAINTS_OF_TOKENS.items() if k != "word_dropout"},
-        "item_dropout": CONSTRAINTS_OF_TOKENS["word_dropout"],
+        **{k: rule for k, rule in CONSTRAINTS.items() if k != "word_dropout"},
+        "item_dropout": CONSTRAINTS["word_dropout"],
         "min_count": [Interval(Integral, 1, None, closed="left")],
         "max_items": [Interval(Integral, 1, None, closed="left"), None],
     }
@@ -548,30 +548,6 @@ class NextItemRecommender(BaseNextToken):
         sequences = fitted._begun(fitted._codes_of(X, empty=True))
         return fitted._embed_last(sequences).astype(np.float64)
 
-    def initial_state(self, n_sequences: int = 1) -> StreamState:
-        """Begin to read sessions item by item.
-
-        Parameters
-        ----------
-        n_sequences : int, default=1
-            How many sessions are read side by side.
-
-        Returns
-        -------
-        state : StreamState
-            Where they stand before their first item: a tuple of numpy arrays, which
-            can be copied, pickled and sent elsewhere.
-
-        Raises
-        ------
-        NotFittedError
-            If nothing was fitted yet.
-        """
-        stepper = self._stepper(begin=True)
-        state = stepper.initial_state(n_sequences)
-        mark = np.full((n_sequences, 1), self._n_tokens(), stepper.dtype)
-        return stepper.read(mark, state)[1]
-
     def step(
         self, x: Any, state: StreamState
     ) -> tuple[NDArray[np.float64], StreamState]:
@@ -622,20 +598,9 @@ class NextItemRecommender(BaseNextToken):
     def _learn_tokens(self, X: Any, sample_weight: Any) -> None:
         sessions = read_sessions(X)
         refuse_empty(sessions)
-        counts: Counter[Any] = Counter()
-        weights = check_sample_weight(sample_weight, len(sessions))
-        for session, weight in zip(sessions, weights.tolist(), strict=True):
-            for item in session:
-                counts[item] += weight
-        least = self.min_count if self.min_count > 1 else np.nextafter(0.0, 1.0)
-        often = sorted((-n, item) for item, n in counts.items() if n >= least)
-        if not often:
-            raise ValueError(
-                f"No item comes up {self.min_count} times (min_count), so that there "
-                "would be none to recommend: use a smaller min_count or more sessions."
-            )
-        kept = [item for _, item in often[: self.max_items]]
-        self.items_ = array_of_items(sorted(kept))
+        counts = count_tokens(sessions, sample_weight)
+        chosen = choose_tokens(counts, self.min_count, self.max_items, "item")
+        self.items_ = array_of_items(sorted(chosen))
 
     def _n_tokens(self) -> int:
         return len(self.items_)
@@ -677,7 +642,9 @@ class NextItemRecommender(BaseNextToken):
         return run_module(self.module_, sequences, "embedding")
 
     def _embed_last(self, sequences: Sequences) -> NDArray[Any]:
-        return self._embed_steps(sequences)[sequences.offsets[1:] - 1]
+        from skrnn._running import run_to_end
+
+        return run_to_end(self.module_, sequences, "embedding")
 
     def _outputs_of(
         self, embeddings: NDArray[Any]

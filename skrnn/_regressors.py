@@ -14,7 +14,6 @@ from skrnn._base import BaseRecurrent
 from skrnn._inputs import refuse_times
 from skrnn._params import CONSTRAINTS
 from skrnn._training_set import TrainingSet
-from skrnn._validation import draft_of
 
 if TYPE_CHECKING:
     from skrnn._settings import Kind
@@ -157,9 +156,7 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         TypeError
             If X is sparse or cannot be read as numbers.
         """
-        draft = draft_of(self)
-        draft._partial_fit(X, y, sample_weight)
-        return self._adopt(draft)
+        return self._partial_fit_draft(X, y, sample_weight)
 
     def _decode(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
         numbers: NDArray[np.float64] = outputs * self.target_scale_ + self.target_loc_

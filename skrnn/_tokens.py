@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sized
-from itertools import chain
+from collections.abc import Iterable, Mapping
 from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
@@ -13,18 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import murmurhash3_32
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skrnn._callbacks import CallbackSupportMixin, tasks_of, with_callbacks
 from skrnn._sequences import Sequences, offsets_of
-from skrnn._training_set import check_sample_weight
+from skrnn._texts import (
+    OF_TEXTS,
+    Cutter,
+    choose_tokens,
+    count_tokens,
+    numbers_of,
+    places_of,
+)
 from skrnn._validation import draft_of
 
-__all__ = ["TokenEncoder", "join_tokens"]
+__all__ = ["TokenEncoder", "learn_tokens"]
 
-UNKNOWN, UNKNOWN_TOKEN = -1, "<unknown>"
-FORMS = "a list of texts, or of lists of tokens"
+UNKNOWN_TOKEN = "<unknown>"
 
 
 class TokenEncoder(  # transform gives Sequences, which nothing can wrap
@@ -87,10 +91,7 @@ class TokenEncoder(  # transform gives Sequences, which nothing can wrap
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "level": [StrOptions({"word", "char"})],
-        "lowercase": ["boolean"],
-        "token_pattern": [str],
-        "min_count": [Interval(Integral, 1, None, closed="left")],
+        **OF_TEXTS,
         "max_tokens": [Interval(Integral, 1, None, closed="left"), None],
         "vocabulary": [Iterable, None],
         "n_buckets": [Interval(Integral, 1, None, closed="left"), None],
@@ -143,7 +144,7 @@ class TokenEncoder(  # transform gives Sequences, which nothing can wrap
         return self
 
     @with_callbacks  # type: ignore[untyped-decorator]
-    def _fit(self, X: Any, y: Any, sample_weight: Any = None) -> None:
+    def _fit(self, X: Any, y: Any) -> None:
         self._validate_params()
         if self.vocabulary is not None and (self.max_tokens or self.n_buckets):
             raise ValueError(
@@ -151,40 +152,15 @@ class TokenEncoder(  # transform gives Sequences, which nothing can wrap
                 "at None."
             )
         tasks = tasks_of(self, X, y)
-        lists = self._tokens_of(X)
+        lists = Cutter.of(self).cut(X)
         self.__dict__.pop("tokens_", None)
         if self.n_buckets is not None:
             self.n_tokens_ = int(self.n_buckets)
         else:
-            self.tokens_ = self._learn(lists, sample_weight)
+            self.tokens_ = learn_tokens(self, lists)
             self.n_tokens_ = len(self.tokens_)
         if tasks is not None:
             tasks.end()
-
-    def _learn(
-        self, lists: list[list[str]], sample_weight: Any = None
-    ) -> NDArray[np.object_]:
-        """Order the tokens by how often they come, then by the alphabet.
-
-        A list counts as often as its weight says, rounded up.
-        """
-        if self.vocabulary is not None:
-            return check_vocabulary(self.vocabulary)
-        if sample_weight is None:
-            counts = Counter(chain.from_iterable(lists))
-        else:
-            counts = Counter()
-            weights = np.ceil(check_sample_weight(sample_weight, len(lists)))
-            for each, weight in zip(lists, weights.astype(int), strict=True):
-                counts.update({token: n * weight for token, n in Counter(each).items()})
-        often = [(-n, token) for token, n in counts.items() if n >= self.min_count]
-        tokens = [token for _, token in sorted(often)[: self.max_tokens]]
-        if not tokens:
-            raise ValueError(
-                f"No token comes up {self.min_count} times (min_count), so that the "
-                "vocabulary would be empty: use a smaller min_count or more texts."
-            )
-        return np.array(tokens, dtype=object)
 
     def transform(self, X: Any) -> Sequences:
         """Put numbers in place of tokens.
@@ -209,7 +185,11 @@ class TokenEncoder(  # transform gives Sequences, which nothing can wrap
             If X holds something else than texts and tokens.
         """
         check_is_fitted(self)
-        codes = self._codes_of(self._tokens_of(X))
+        lists = Cutter.of(self).cut(X)
+        if hasattr(self, "tokens_"):
+            codes = numbers_of(lists, places_of(self.tokens_))
+        else:
+            codes = [hashes_of(tokens, self.n_tokens_) for tokens in lists]
         values = np.concatenate(codes)[:, None]
         offsets = offsets_of([len(each) for each in codes])
         return Sequences(values, offsets, ["token"], [self.n_tokens_])
@@ -301,68 +281,12 @@ class TokenEncoder(  # transform gives Sequences, which nothing can wrap
         """
         return np.array(["token"], dtype=object)
 
-    def _codes_of(self, lists: list[list[str]]) -> list[NDArray[np.int64]]:
-        """Give tokens their numbers, in each list."""
-        if hasattr(self, "tokens_"):
-            places = {token: place for place, token in enumerate(self.tokens_)}
-            found = [[places.get(token, UNKNOWN) for token in each] for each in lists]
-        else:
-            n = self.n_tokens_
-            found = [
-                [murmurhash3_32(token, positive=True) % n for token in each]
-                for each in lists
-            ]
-        return [np.array(codes, dtype=np.int64) for codes in found]
-
     def _refuse_buckets(self, method: str) -> None:
         if not hasattr(self, "tokens_"):
             raise ValueError(
                 f"{method} needs a vocabulary, but n_buckets={self.n_tokens_} keeps "
                 "none: use n_buckets=None."
             )
-
-    def _tokens_of(self, X: Any, empty: bool = False) -> list[list[str]]:
-        """Cut every text into tokens; texts may be ``empty``."""
-        if isinstance(X, str | bytes | Mapping) or getattr(X, "ndim", 1) != 1:
-            about = "" if isinstance(X, str | bytes | Mapping) else f" of {X.ndim} axes"
-            raise ValueError(
-                f"X is a {type(X).__name__}{about}, expected {FORMS}; of a DataFrame "
-                "pass the column with the texts."
-            )
-        if not isinstance(X, Iterable) or not isinstance(X, Sized):
-            raise TypeError(f"X is a {type(X).__name__}, expected {FORMS}.")
-        if len(X) == 0:
-            raise ValueError(
-                f"Found array with 0 sample(s): X is empty, expected {FORMS}."
-            )
-        pattern = compiled(self.token_pattern)
-        lists = [self._cut(each, place, pattern) for place, each in enumerate(X)]
-        if not empty and not all(lists):
-            place = lists.index([])
-            raise ValueError(
-                f"X[{place}] has no tokens ({[*X][place]!r}): drop it, with its "
-                "target, or put a token there that stands for nothing."
-            )
-        return lists
-
-    def _cut(self, each: Any, place: int, pattern: re.Pattern[str]) -> list[str]:
-        if isinstance(each, str):
-            text = each.lower() if self.lowercase else each
-            tokens = list(text) if self.level == "char" else pattern.findall(text)
-        elif isinstance(each, list | tuple | np.ndarray):
-            tokens = list(each)
-            other = next((t for t in tokens if not isinstance(t, str)), None)
-            if other is not None:
-                raise TypeError(
-                    f"X[{place}] holds {other!r}, a {type(other).__name__}, expected "
-                    "tokens that are strings."
-                )
-        else:
-            raise TypeError(
-                f"X[{place}] is {each!r}, a {type(each).__name__}, expected a text or "
-                "a list of tokens: fill or drop missing texts first."
-            )
-        return tokens
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -371,28 +295,21 @@ class TokenEncoder(  # transform gives Sequences, which nothing can wrap
         return tags
 
 
-def join_tokens(tokens: list[str], level: str) -> str:
-    """Make a text of tokens, with spaces between words where one writes them."""
-    if level == "char":
-        return "".join(tokens)
-    text = re.sub(r" ([.,;:!?)\]}])", r"\1", " ".join(tokens))
-    return re.sub(r"([(\[{]) ", r"\1", text)
+def learn_tokens(
+    estimator: Any, lists: list[list[str]], sample_weight: Any = None
+) -> NDArray[np.object_]:
+    """Take the given vocabulary, or order tokens by how often they come."""
+    if estimator.vocabulary is not None:
+        return check_vocabulary(estimator.vocabulary)
+    counts = count_tokens(lists, sample_weight)
+    chosen = choose_tokens(counts, estimator.min_count, estimator.max_tokens)
+    return np.array(chosen, dtype=object)
 
 
-def compiled(pattern: str) -> re.Pattern[str]:
-    """Compile the pattern of a token."""
-    try:
-        found = re.compile(pattern)
-    except re.error as error:
-        raise ValueError(
-            f"token_pattern={pattern!r} is no regular expression ({error})."
-        ) from error
-    if found.groups > 1 or found.fullmatch("") is not None:
-        raise ValueError(
-            f"token_pattern={pattern!r} must match one sign at least and hold no more "
-            "than one group: write (?:...) for others."
-        )
-    return found
+def hashes_of(tokens: list[str], n_buckets: int) -> NDArray[np.int64]:
+    """Give the hashes of tokens."""
+    hashes = [murmurhash3_32(token, positive=True) % n_buckets for token in tokens]
+    return np.array(hashes, dtype=np.int64)
 
 
 def check_vocabulary(vocabulary: Any) -> NDArray[np.object_]:

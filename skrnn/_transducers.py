@@ -8,16 +8,22 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 
 from skrnn._base import BaseNetwork
 from skrnn._categories import size_of
-from skrnn._params import CONSTRAINTS
+from skrnn._params import CONSTRAINTS_OF_TOKENS
 from skrnn._sequences import Sequences, offsets_of
 from skrnn._step_targets import StepTargets
-from skrnn._tokens import TokenEncoder, join_tokens
-from skrnn._training_set import TrainingSet, check_sample_weight
-from skrnn._validation import draft_of
+from skrnn._texts import (
+    OF_TEXTS,
+    Cutter,
+    choose_tokens,
+    count_tokens,
+    numbers_of,
+    places_of,
+)
+from skrnn._training_set import TrainingSet
 from skrnn.metrics import exact_match_score
 
 if TYPE_CHECKING:
@@ -27,9 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Seq2SeqTransducer"]
 
-OF_NUMBERS = {"bidirectional", "pooling", "stem", "scale_inputs", "init", "missing"}
-OF_NUMBERS |= {"categorical_features", "features_per_step", "class_weight"}
-OF_NUMBERS |= {"embedding", "word_dropout"}
+OF_VECTORS = {"embedding", "word_dropout"}
 
 
 class Seq2SeqTransducer(BaseNetwork):
@@ -199,11 +203,8 @@ class Seq2SeqTransducer(BaseNetwork):
     missing = "error"
     loss = "log_loss"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **{name: rule for name, rule in CONSTRAINTS.items() if name not in OF_NUMBERS},
-        "level": [StrOptions({"word", "char"})],
-        "lowercase": ["boolean"],
-        "token_pattern": [str],
-        "min_count": [Interval(Integral, 1, None, closed="left")],
+        **{k: v for k, v in CONSTRAINTS_OF_TOKENS.items() if k not in OF_VECTORS},
+        **OF_TEXTS,
         "beam_size": [Interval(Integral, 1, None, closed="left")],
         "max_length": [Interval(Integral, 1, None, closed="left"), None],
     }
@@ -334,9 +335,7 @@ class Seq2SeqTransducer(BaseNetwork):
         TypeError
             If X or y holds something else than texts and tokens.
         """
-        draft = draft_of(self)
-        draft._partial_fit(X, y, sample_weight)
-        return self._adopt(draft)
+        return self._partial_fit_draft(X, y, sample_weight)
 
     def predict(self, X: Any) -> NDArray[np.object_]:
         """Predict what texts become.
@@ -361,8 +360,9 @@ class Seq2SeqTransducer(BaseNetwork):
         TypeError
             If X holds something else than texts and tokens.
         """
-        found = np.empty(len(X), dtype=object)
-        found[:] = [each[0][0] for each in self.predict_candidates(X)]
+        candidates = self.predict_candidates(X)
+        found = np.empty(len(candidates), dtype=object)
+        found[:] = [each[0][0] for each in candidates]
         return found
 
     def predict_candidates(self, X: Any) -> list[list[tuple[Any, float]]]:
@@ -522,78 +522,58 @@ class Seq2SeqTransducer(BaseNetwork):
 
     # --- tokens -------------------------------------------------------------------
 
-    def _encoder(self, tokens: Any) -> TokenEncoder:
-        """Give what cuts texts, with tokens that were learned."""
-        encoder = TokenEncoder(
-            self.level,
-            lowercase=self.lowercase,
-            token_pattern=self.token_pattern,
-            min_count=self.min_count,
-        )
-        if tokens is None:
-            return encoder
-        encoder.tokens_, encoder.n_tokens_ = tokens, len(tokens)
-        return encoder
+    def _cutter(self) -> Cutter:
+        """Give what cuts texts as ``fit`` has done."""
+        return Cutter(**vars(self).get("_cut_by", Cutter.of(self)._asdict()))
 
     def _read_training_set(
         self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: Any = None
     ) -> TrainingSet:
         if reset:
-            lists = self._encoder(None)._tokens_of(X)
-            weights = check_sample_weight(sample_weight, len(lists))
-            self.source_tokens_ = self._learn(lists, weights)
-        return super()._read_training_set(X, y, sample_weight, reset, classes)
+            self._cut_by = Cutter.of(self)._asdict()
+            counts = count_tokens(self._cutter().cut(X), sample_weight)
+            self.source_tokens_ = self._choose(counts)
+        data = super()._read_training_set(X, y, sample_weight, reset, classes)
+        if reset:
+            self._of_lists = not isinstance(next(iter(y)), str)
+        return data
 
-    def _learn(self, lists: list[list[str]], weights: NDArray[np.float64]) -> Any:
-        """Learn tokens, which count with the weights of their texts."""
-        pairs = zip(lists, weights, strict=True)
-        known = [(tokens, weight) for tokens, weight in pairs if tokens and weight > 0]
-        encoder = self._encoder(None)
-        if known:
-            texts, counts = zip(*known, strict=True)
-            encoder._fit(list(texts), None, list(counts))
-        return vars(encoder).get("tokens_", [])
+    def _choose(self, counts: Any) -> NDArray[np.object_]:
+        return np.array(choose_tokens(counts, self.min_count, None), dtype=object)
 
     def _read_sequences(self, X: Any, reset: bool) -> Sequences:
         if reset:
             self.n_categories_ = np.array([len(self.source_tokens_)])
             self._categorical = "auto"
             self._n_step_features = 1
-        sequences = self._encoder(self.source_tokens_).transform(X)
-        return sequences.with_values(sequences.values.astype(self._dtype_of_net()))
+        places = places_of(self.source_tokens_)
+        codes = numbers_of(self._cutter().cut(X), places)
+        values = np.concatenate(codes).astype(self._dtype_of_net())[:, None]
+        offsets = offsets_of([len(each) for each in codes])
+        return Sequences(values, offsets, ["token"], [len(places)])
 
     def _pair_steps(self, sequences: Sequences, y: Any, weight: Any) -> tuple[Any, Any]:
         """Cut targets into tokens; they are read as strings until these are known."""
-        try:
-            lists = self._encoder(None)._tokens_of(y, empty=True)
-        except (TypeError, ValueError) as error:
-            raise type(error)(str(error).replace("X", "y")) from error
+        lists = self._cutter().cut(y, empty=True, name="y")
         if len(lists) != len(sequences):
             raise ValueError(
                 f"y has {len(lists)} values for {len(sequences)} sequences in X: found "
                 "input variables with inconsistent numbers of samples."
             )
-        texts = [isinstance(each, str) for each in y]
-        if any(texts) != all(texts):
-            text, tokens = texts.index(True), texts.index(False)
-            raise TypeError(
-                f"y[{text}] is a text, but y[{tokens}] holds tokens: pass texts only, "
-                "or lists of tokens only."
-            )
-        self._of_lists = not texts[0]
         return lists, weight
 
     def _read_target(
         self, y: Any, weights: NDArray[np.float64], classes: Any
     ) -> StepTargets:
-        self.target_tokens_ = self._learn(y, weights)
-        if len(self.target_tokens_) == 0:
+        counts = count_tokens(y, weights)
+        if not +counts:  # what has no weight has the count 0
             raise ValueError("All targets in y are empty: there is nothing to learn.")
+        self.target_tokens_ = self._choose(counts)
         self.longest_ = max(len(t) for t, w in zip(y, weights, strict=True) if w > 0)
         return self._encode_target(y, weights)
 
     def _encode_target(self, y: Any, weights: NDArray[np.float64]) -> StepTargets:
-        codes = self._encoder(self.target_tokens_)._codes_of(y)
+        codes = numbers_of(y, places_of(self.target_tokens_))
         mark = len(self.target_tokens_)
         values = np.concatenate([part for each in codes for part in (each, [mark])])
         offsets = offsets_of([len(each) + 1 for each in codes])
@@ -602,7 +582,7 @@ class Seq2SeqTransducer(BaseNetwork):
     def _join(self, codes: list[int]) -> Any:
         """Give a target in the form in which targets came to ``fit``."""
         tokens = [str(self.target_tokens_[code]) for code in codes]
-        return tokens if self._of_lists else join_tokens(tokens, self.level)
+        return tokens if self._of_lists else self._cutter().join(tokens)
 
     def _trace(
         self, X: Any, y: Any
@@ -612,7 +592,7 @@ class Seq2SeqTransducer(BaseNetwork):
 
         sequences = self._read_sequences(X, reset=False)
         lists, _ = self._pair_steps(sequences, y, None)
-        codes = self._encoder(self.target_tokens_)._codes_of(lists)
+        codes = numbers_of(lists, places_of(self.target_tokens_))
         found = {row: rest for row, *rest in trace(self.module_, sequences, codes)}
         return [(found[row][0], found[row][1]) for row in range(len(sequences))]
 

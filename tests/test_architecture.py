@@ -33,6 +33,7 @@ LAYERS = [  # a file may import only from lines above its own
     {"_embedding", "_formulas", "_sizes"},
     {"_checkpoints"},
     {"_frames", "_missing", "_training_set", "_modules", "datasets"},
+    {"_texts"},
     {"_attending", "_running", "_streaming"},
     {"_inputs", "_preparing", "_windows", "_batches", "_labels", "_checks_data"},
     {"_decoding", "_net", "_carrying"},

@@ -748,10 +748,10 @@ def test_what_holds_no_texts_is_refused(model, X, error, message):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"n_samples": 0}, ValueError, "n_samples is 0, expected a count from 1 on"),
-        ({"n_samples": "3"}, ValueError, "n_samples is '3', expected a count"),
-        ({"prefix": 3}, TypeError, "prefix is 3, expected a text or a list of tokens"),
-        ({"prefix": ["a", 3]}, TypeError, r"prefix is \['a', 3\], expected a text or"),
+        ({"n_samples": 0}, ValueError, "'n_samples' parameter of sample"),
+        ({"n_samples": "3"}, ValueError, "'n_samples' parameter of sample"),
+        ({"prefix": 3}, TypeError, "prefix is 3, a int, expected a text or a list"),
+        ({"prefix": ["a", 3]}, TypeError, "prefix holds 3, a int, expected tokens"),
         ({"temperature": -1}, ValueError, "'temperature' parameter of sample"),
         ({"temperature": "hot"}, ValueError, "'temperature' parameter of sample"),
         ({"temperature": np.inf}, ValueError, "'temperature' parameter of sample"),
@@ -776,7 +776,8 @@ def test_wrong_options_of_samples_are_refused(model, options, error, message):
         ("ab", ValueError, "x is 'ab', expected a list of 2 tokens, one for each text"),
         (["a"], ValueError, "expected a list of 2 tokens"),
         (None, ValueError, "x is None, expected a list of 2 tokens"),
-        (["a", 3], TypeError, r"X\[1\] holds 3, a int, expected tokens"),
+        (["a", 3], TypeError, r"x\[1\] is 3, a int, expected a text"),
+        (["a", "bc"], ValueError, r"x\[1\] is 'bc', which is 2 tokens, expected one"),
     ],
 )
 def test_wrong_tokens_of_a_step_are_refused(model, x, error, message):
