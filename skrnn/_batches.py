@@ -19,7 +19,7 @@ from skrnn._step_targets import StepTargets
 from skrnn._training_set import Selection, TrainingSet
 
 __all__ = ["BatchIterator", "Dataset", "PairedSteps", "Share", "StepDataset"]
-__all__ += ["TargetsPerStep", "check_batch"]
+__all__ += ["TargetsPerStep", "check_batch", "sort_in_pools"]
 
 Share = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 POOL = 8  # batches whose sequences are sorted by length together
@@ -239,20 +239,24 @@ class BatchIterator:
         self.generator.shuffle(rows)
         batches = np.array_split(rows, self.n_batches)
         if not self.dataset.uniform:
-            batches = self._bucket(batches)
+            batches = sort_in_pools(batches, self.dataset.lengths, self.generator)
         return map(self.batch, batches)
 
-    def _bucket(self, batches: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
-        assert self.generator is not None  # narrows the type only
-        sorted_batches: list[NDArray[np.int64]] = []
-        for start in range(0, len(batches), POOL):
-            pool = batches[start : start + POOL]
-            rows = np.concatenate(pool)
-            rows = rows[np.argsort(self.dataset.lengths[rows], kind="stable")]
-            cuts = np.cumsum([len(batch) for batch in pool])[:-1]
-            sorted_batches += np.split(rows, cuts)
-        order = self.generator.permutation(len(sorted_batches))
-        return [sorted_batches[i] for i in order]
+
+def sort_in_pools(
+    batches: list[NDArray[np.int64]],
+    keys: NDArray[np.int64],
+    generator: np.random.Generator,
+) -> list[NDArray[np.int64]]:
+    """Sort the rows of some batches by their keys, and shuffle the batches then."""
+    sorted_batches: list[NDArray[np.int64]] = []
+    for start in range(0, len(batches), POOL):
+        pool = batches[start : start + POOL]
+        rows = np.concatenate(pool)
+        rows = rows[np.argsort(keys[rows], kind="stable")]
+        cuts = np.cumsum([len(batch) for batch in pool])[:-1]
+        sorted_batches += np.split(rows, cuts)
+    return [sorted_batches[k] for k in generator.permutation(len(batches))]
 
 
 def check_batch(

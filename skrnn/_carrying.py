@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from skrnn._batches import POOL, Share, TargetsPerStep
+from skrnn._batches import Share, TargetsPerStep, sort_in_pools
 from skrnn._training_set import TrainingSet
 
 __all__ = ["CarriedSteps"]
@@ -33,7 +33,6 @@ class CarriedSteps(TargetsPerStep):
         super().__init__(data, device)
         self.bptt = bptt
         self.empty = empty  # the state of one sequence before its first step
-        self.offsets = np.append(0, np.cumsum(self.lengths))
         values = self.sequences.read().values
         self.values = torch.from_numpy(np.ascontiguousarray(values)).to(device)
 
@@ -50,9 +49,7 @@ class CarriedSteps(TargetsPerStep):
     def lanes(self, batch_size: int) -> Lanes:
         """Cut what is longer than its share of a batch, or than some pieces."""
         share = -(-int(self.offsets[-1]) // batch_size)
-        most = self.bptt * PIECES
-        if share < most:
-            most = max(self.bptt, share)
+        most = min(max(self.bptt, share), self.bptt * PIECES)
         n_parts = -(-self.lengths // most)
         begins = []
         for start, length, parts in zip(
@@ -132,12 +129,4 @@ class CarriedIterator:
         order = self.generator.permutation(len(self.lanes))
         order = order[np.argsort(-self.n_pieces[order], kind="stable")]
         groups = np.array_split(order, self.n_groups)
-        sorted_groups: list[NDArray[np.int64]] = []
-        for start in range(0, self.n_groups, POOL):
-            pool = groups[start : start + POOL]
-            lanes = np.concatenate(pool)
-            lanes = lanes[np.argsort(-self.lengths[lanes], kind="stable")]
-            cuts = np.cumsum([len(group) for group in pool])[:-1]
-            sorted_groups += np.split(lanes, cuts)
-        chosen = self.generator.permutation(self.n_groups)
-        return [sorted_groups[k] for k in chosen]
+        return sort_in_pools(groups, -self.lengths, self.generator)

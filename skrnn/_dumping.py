@@ -18,10 +18,6 @@ from skrnn._training import make_net
 
 __all__ = ["dump_net", "load_net"]
 
-KINDS: Any = {  # whether a network has sources, and not features
-    False: (SequenceModule, count_weights),
-    True: (TransducerModule, count_transducer),
-}
 USABLE: dict[str, Any] = {"loss": "squared_error", "lr": 1e-3, "weight_decay": 0.0}
 USABLE |= {"batch_size": 1, "verbose": 0, "net_params": None}
 
@@ -43,7 +39,10 @@ def dump_net(net: Net) -> dict[str, Any]:
 def load_net(state: dict[str, Any], settings: Settings) -> Net:
     """Make the net that ``dump_net`` described."""
     config = state["config"]
-    kind, count = KINDS["n_sources" in config]
+    kind: Any = SequenceModule
+    count = count_weights
+    if "n_sources" in config:
+        kind, count = TransducerModule, count_transducer
     check_weights(config, state["weights"], count)
     with plain_torch(settings.device):
         module = kind(**{**config, "dtype": getattr(torch, config["dtype"])})

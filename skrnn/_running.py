@@ -28,8 +28,8 @@ Part = Literal["outputs", "embedding"]
 ROWS_ON_CPU = 128  # sequences in a block: more or fewer are slower
 ROWS_ELSEWHERE = 512
 PIECE = 128  # steps of long sequences that are run at a time
-ROWS_TOGETHER = 8  # products of other numbers of rows may add in another order;
-WIDE, ROWS_IF_WIDE = 192, 32  # those of so many columns, with any other number of rows
+ROWS_TOGETHER = 8  # products of other numbers of rows may add in another order
+WIDE, ROWS_IF_WIDE = 192, 32  # from so many columns on, all products have as many rows
 NUMBERS_IN_A_BLOCK = 2**22
 
 
@@ -43,6 +43,7 @@ class Runner(NamedTuple):
     embedding: Any  # and where the embedding holds that of the module
     n_features: int
     multiple: int  # of which the number of rows of a block is one
+    most: int  # rows that a block has
 
 
 _runners: WeakKeyDictionary[SequenceModule, Runner] = WeakKeyDictionary()
@@ -90,26 +91,28 @@ def make_runner(module: SequenceModule, weights: list[Tensor], alone: bool) -> R
     whole = slice(None)
     if module.head.weight.device.type != "cpu":
         return Runner(
-            module, module.head, weights, outputs, whole, n_features, ROWS_TOGETHER
+            module,
+            module.head,
+            weights,
+            outputs,
+            whole,
+            n_features,
+            ROWS_TOGETHER,
+            ROWS_ELSEWHERE,
         )
     if alone:
         head = aligned_head(module.head)
-        return Runner(None, head, weights, outputs, whole, n_features, 1)
+        return Runner(None, head, weights, outputs, whole, n_features, 1, ROWS_ON_CPU)
     copy = aligned_copy(module)
     hidden, copy_hidden = module.config["hidden_size"], copy.config["hidden_size"]
     places = blocks(hidden, copy_hidden, module.embedding_size).numpy()
     if module.embedding is None:
         n_features = copy.config["n_features"]
     sizes = copy.encoder.output_size, copy.n_read
-    together = ROWS_IF_WIDE if max(sizes) >= WIDE else ROWS_TOGETHER
-    return Runner(copy, copy.head, weights, outputs, places, n_features, together)
-
-
-def most_rows(runner: Runner) -> int:
-    """How many sequences a block has at most."""
-    if runner.head.weight.device.type != "cpu":
-        return ROWS_ELSEWHERE
-    return ROWS_IF_WIDE if runner.multiple == ROWS_IF_WIDE else ROWS_ON_CPU
+    rows = (ROWS_TOGETHER, ROWS_ON_CPU)
+    if max(sizes) >= WIDE:
+        rows = (ROWS_IF_WIDE, ROWS_IF_WIDE)
+    return Runner(copy, copy.head, weights, outputs, places, n_features, *rows)
 
 
 def weights_of(module: nn.Module) -> list[Tensor]:
@@ -150,7 +153,7 @@ def run_module(
         per_step = module.pooling == "none"
         n_rows = int(sequences.offsets[-1]) if per_step else len(sequences)
         results = torch.empty(n_rows, size, dtype=weight.dtype).numpy()
-        most = most_rows(runner)
+        most = runner.most
         for rows, n_steps in blocks_of_rows(sequences.lengths, most, run.widest):
             key = slice(rows.start, rows.stop) if isinstance(rows, range) else rows
             block = sequences[key] if fill is None else fill(sequences[key])
@@ -181,7 +184,7 @@ def run_in_pieces(
     with plain_torch(module.head.weight.device, gradients=False):
         runner = runner_of(module)
         # with many tokens, the outputs of a piece would take too much memory
-        fitting = NUMBERS_IN_A_BLOCK // (most_rows(runner) * runner.head.out_features)
+        fitting = NUMBERS_IN_A_BLOCK // (runner.most * runner.head.out_features)
         n_steps = min(PIECE, max(1, fitting))
         for which, start, found in pieces(module, runner, sequences, n_steps):
             outputs = apply_head(runner.head, found)[: len(which)]
@@ -191,7 +194,11 @@ def run_in_pieces(
 def run_to_end(
     module: SequenceModule, sequences: Sequences, part: Part = "outputs"
 ) -> NDArray[Any]:
-    """Do the same, for what stands after the last step: (n_sequences, size)."""
+    """Run a module that only looks back: what it says after the last step.
+
+    One row for each sequence, of ``n_outputs`` or ``embedding_size`` numbers. Long
+    sequences are read in pieces, so that what is between takes no memory.
+    """
     weight = module.head.weight
     with plain_torch(weight.device, gradients=False):
         runner = runner_of(module)
@@ -217,7 +224,7 @@ def pieces(
 ) -> Iterator[tuple[NDArray[np.int64], int, Tensor]]:
     """Give embeddings of pieces of ``n_steps``: (which sequences, start, piece)."""
     run = module if runner.module is None else runner.module
-    for rows, longest in blocks_of_rows(sequences.lengths, most_rows(runner)):
+    for rows, longest in blocks_of_rows(sequences.lengths, runner.most):
         which = np.asarray(rows)
         x, _ = pad_block(sequences[which], longest, runner)
         state = run.encoder.initial_state(len(x))

@@ -553,6 +553,13 @@ def texts_of(y_true: Any, y_pred: Any) -> list[tuple[Any, Any]]:
             f"y_true has {len(pairs[0])} sequences, y_pred has {len(pairs[1])}: both "
             "need the same number of texts, 1 at least."
         )
+    for place, (one, other) in enumerate(zip(*pairs, strict=True)):
+        if isinstance(one, str) != isinstance(other, str):
+            kinds = ["a text" if isinstance(t, str) else "a list" for t in (one, other)]
+            raise ValueError(
+                f"y_true[{place}] is {kinds[0]}, but y_pred[{place}] is {kinds[1]}: "
+                "compare texts with texts, and tokens with tokens."
+            )
     return list(zip(*pairs, strict=True))
 
 

@@ -1,14 +1,17 @@
 """The synthetic data, compared with what their texts say."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 from skrnn.datasets import (
     make_adding_problem,
     make_copy_memory,
+    make_dates,
     make_events,
     make_sessions,
     make_waves,
@@ -235,3 +238,45 @@ def test_wrong_arguments_are_named(
 ) -> None:
     with pytest.raises(ValueError, match=f"The '{name}' parameter of {make.__name__}"):
         make(**{name: value})
+
+
+def test_dates_are_days_of_the_calendar_in_fifteen_forms() -> None:
+    X, y = make_dates(4000, random_state=0)
+    seen = set()
+    for text, iso in zip(X, y, strict=True):
+        day = date.fromisoformat(iso)
+        assert date(1950, 1, 1) <= day <= date(2049, 12, 31)
+        ending = {1: "st", 2: "nd", 3: "rd"}.get(day.day % 10, "th")
+        dth = f"{day.day}{'th' if 10 < day.day < 14 else ending}"
+        d, m, y2 = day.day, day.month, day.strftime("%y")
+        forms = [
+            day.strftime(f"{d} %B %Y"),
+            day.strftime(f"{d} %b %Y"),
+            day.strftime(f"{dth} of %B, %Y"),
+            day.strftime(f"{dth} %b. %y"),
+            day.strftime(f"%B {d}, %Y"),
+            day.strftime(f"%b {d} %y"),
+            day.strftime(f"%A, {d} %B %Y"),
+            day.strftime(f"%a %b {d}, %Y"),
+            day.strftime(f"the {dth} of %B %Y"),
+            day.strftime("%d/%m/%Y"),
+            f"{d}/{m}/{y2}",
+            day.strftime("%d.%m.%Y"),
+            day.strftime(f"{d}-%b-%Y"),
+            day.strftime("%Y.%m.%d"),
+            day.strftime("%Y%m%d"),
+        ]
+        cases = [[form, form.lower(), form.upper()] for form in forms]
+        found = [k for k, each in enumerate(cases) if text in each]
+        assert found, (text, iso)
+        seen.update(found)
+    assert seen == set(range(15))
+
+
+def test_dates_follow_their_seed() -> None:
+    before = np.random.get_state()[1].copy()
+    assert make_dates(50, random_state=1) == make_dates(50, random_state=1)
+    assert make_dates(50, random_state=1) != make_dates(50, random_state=2)
+    assert_array_equal(np.random.get_state()[1], before)
+    with pytest.raises(ValueError, match="'n_texts' parameter"):
+        make_dates(0)
