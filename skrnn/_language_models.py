@@ -630,7 +630,7 @@ class RNNLanguageModel(BaseLanguageModel):
     Parameters
     ----------
     hidden_size : int, default=256
-        Number of hidden units per layer and direction.
+        Number of hidden units per layer.
     num_layers : int, default=1
         Number of recurrent layers, one on top of the other.
     dropout : float in [0, 1), default=0.1
@@ -649,10 +649,11 @@ class RNNLanguageModel(BaseLanguageModel):
         unknown.
     vocabulary : list or array of str or None, default=None
         The tokens, in the order of their numbers; None learns them.
-    embedding : int, "auto" or array of shape (n_categories, size), default="auto"
-        How many numbers stand for a category, "auto" 1.6 times the 0.56th power of
-        their number, 64 at most; or the vectors that training begins with. They decay
-        30 times as fast as other weights.
+    embedding : int, "auto" or array of shape (n_tokens, size), default="auto"
+        How many numbers stand for a token, "auto" 1.6 times the 0.56th power of their
+        number, 64 at most; or the vectors that training begins with, in the order of
+        ``tokens_``, which a ``vocabulary`` fixes. They decay 30 times as fast as other
+        weights.
     word_dropout : float in [0, 1), default=0.0
         Share of categories that are taken for unknown while training (Iyyer et al.
         2015, doi:10.3115/v1/P15-1162).
@@ -701,8 +702,7 @@ class RNNLanguageModel(BaseLanguageModel):
         same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules (with
-        ``lr_schedule="constant"``). They see targets as the network does: scaled, or
-        codes of classes.
+        ``lr_schedule="constant"``). They see numbers of tokens.
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
@@ -738,7 +738,7 @@ class RNNLanguageModel(BaseLanguageModel):
     device_ : str
         The device that holds the network.
     n_categories_ : ndarray of shape (1,)
-        Number of categories of each feature of a step; 0 for numbers.
+        Number of tokens, and one more for the mark of the beginning.
 
     See Also
     --------
@@ -792,7 +792,7 @@ class LSTMLanguageModel(BaseLanguageModel):
     Parameters
     ----------
     hidden_size : int, default=256
-        Number of hidden units per layer and direction.
+        Number of hidden units per layer.
     num_layers : int, default=1
         Number of recurrent layers, one on top of the other.
     dropout : float in [0, 1), default=0.1
@@ -811,10 +811,11 @@ class LSTMLanguageModel(BaseLanguageModel):
         unknown.
     vocabulary : list or array of str or None, default=None
         The tokens, in the order of their numbers; None learns them.
-    embedding : int, "auto" or array of shape (n_categories, size), default="auto"
-        How many numbers stand for a category, "auto" 1.6 times the 0.56th power of
-        their number, 64 at most; or the vectors that training begins with. They decay
-        30 times as fast as other weights.
+    embedding : int, "auto" or array of shape (n_tokens, size), default="auto"
+        How many numbers stand for a token, "auto" 1.6 times the 0.56th power of their
+        number, 64 at most; or the vectors that training begins with, in the order of
+        ``tokens_``, which a ``vocabulary`` fixes. They decay 30 times as fast as other
+        weights.
     word_dropout : float in [0, 1), default=0.0
         Share of categories that are taken for unknown while training (Iyyer et al.
         2015, doi:10.3115/v1/P15-1162).
@@ -863,8 +864,7 @@ class LSTMLanguageModel(BaseLanguageModel):
         same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules (with
-        ``lr_schedule="constant"``). They see targets as the network does: scaled, or
-        codes of classes.
+        ``lr_schedule="constant"``). They see numbers of tokens.
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
@@ -900,7 +900,7 @@ class LSTMLanguageModel(BaseLanguageModel):
     device_ : str
         The device that holds the network.
     n_categories_ : ndarray of shape (1,)
-        Number of categories of each feature of a step; 0 for numbers.
+        Number of tokens, and one more for the mark of the beginning.
 
     See Also
     --------
@@ -961,7 +961,7 @@ class GRULanguageModel(BaseLanguageModel):
     Parameters
     ----------
     hidden_size : int, default=256
-        Number of hidden units per layer and direction.
+        Number of hidden units per layer.
     num_layers : int, default=1
         Number of recurrent layers, one on top of the other.
     dropout : float in [0, 1), default=0.1
@@ -980,10 +980,11 @@ class GRULanguageModel(BaseLanguageModel):
         unknown.
     vocabulary : list or array of str or None, default=None
         The tokens, in the order of their numbers; None learns them.
-    embedding : int, "auto" or array of shape (n_categories, size), default="auto"
-        How many numbers stand for a category, "auto" 1.6 times the 0.56th power of
-        their number, 64 at most; or the vectors that training begins with. They decay
-        30 times as fast as other weights.
+    embedding : int, "auto" or array of shape (n_tokens, size), default="auto"
+        How many numbers stand for a token, "auto" 1.6 times the 0.56th power of their
+        number, 64 at most; or the vectors that training begins with, in the order of
+        ``tokens_``, which a ``vocabulary`` fixes. They decay 30 times as fast as other
+        weights.
     word_dropout : float in [0, 1), default=0.0
         Share of categories that are taken for unknown while training (Iyyer et al.
         2015, doi:10.3115/v1/P15-1162).
@@ -1032,8 +1033,7 @@ class GRULanguageModel(BaseLanguageModel):
         same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules (with
-        ``lr_schedule="constant"``). They see targets as the network does: scaled, or
-        codes of classes.
+        ``lr_schedule="constant"``). They see numbers of tokens.
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
@@ -1069,7 +1069,7 @@ class GRULanguageModel(BaseLanguageModel):
     device_ : str
         The device that holds the network.
     n_categories_ : ndarray of shape (1,)
-        Number of categories of each feature of a step; 0 for numbers.
+        Number of tokens, and one more for the mark of the beginning.
 
     See Also
     --------

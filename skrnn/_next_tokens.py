@@ -13,6 +13,7 @@ from scipy.special import log_softmax, softmax
 from sklearn.utils._param_validation import Interval
 
 from skrnn._base import BaseRecurrent
+from skrnn._categories import holds_vectors
 from skrnn._params import CONSTRAINTS_OF_TOKENS
 from skrnn._preparing import count_epochs
 from skrnn._sequences import Sequences, offsets_of
@@ -86,6 +87,8 @@ class BaseNextToken(BaseRecurrent):
     ) -> TrainingSet:
         if reset:
             self._learn_tokens(X, sample_weight)
+        if holds_vectors(self.embedding):
+            self.embedding = with_mark(self.embedding, self._n_tokens())
         return super()._read_training_set(X, y, sample_weight, reset, classes)
 
     def _read_sequences(self, X: Any, reset: bool) -> Sequences:
@@ -257,3 +260,20 @@ class BaseNextToken(BaseRecurrent):
         tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = False
         return tags
+
+
+def with_mark(vectors: Any, n_tokens: int) -> NDArray[np.float64]:
+    """Let vectors of all tokens be followed by zeros, for the mark of the beginning."""
+    try:
+        given = np.asarray(vectors, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"embedding cannot be read as vectors of one size ({error})."
+        ) from error
+    if given.ndim != 2 or len(given) != n_tokens or not np.isfinite(given).all():
+        raise ValueError(
+            f"embedding has the shape {given.shape}, expected ({n_tokens}, size): one "
+            "vector of finite numbers for each token, in the order of their numbers, "
+            "which a given vocabulary fixes."
+        )
+    return np.vstack([given, np.zeros((1, given.shape[1]))])

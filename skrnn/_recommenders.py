@@ -50,11 +50,10 @@ class NextItemRecommender(BaseNextToken):
     max_items : int or None, default=None
         Largest number of items that are learned, the most frequent ones; others are
         unknown.
-    embedding : int, "auto" or array of shape (n_items + 1, size), default="auto"
+    embedding : int, "auto" or array of shape (n_items, size), default="auto"
         How many numbers stand for an item, "auto" 1.6 times the 0.56th power of their
         number, 64 at most; or the vectors that training begins with, in the order of
-        ``items_``. The last one is the mark of the beginning. They decay 30 times as
-        fast as other weights.
+        ``items_``. They decay 30 times as fast as other weights.
     item_dropout : float in [0, 1), default=0.2
         Share of the items read that are taken for unknown while training, so that the
         network learns what to make of these.
@@ -147,7 +146,7 @@ class NextItemRecommender(BaseNextToken):
     See Also
     --------
     leave_last_out : Holds the last items of sessions out.
-    skrnn.metrics.next_item_scorer : Recall and mean reciprocal rank for searches.
+    skrnn.metrics.make_next_item_scorer : Recall and mean reciprocal rank for searches.
     GRULanguageModel : Foresees the end, too, and draws whole sequences.
 
     Notes
@@ -517,8 +516,8 @@ class NextItemRecommender(BaseNextToken):
         if n_items <= K_OF_SCORE:
             warnings.warn(
                 f"score is Recall@{K_OF_SCORE}, but there are only {n_items} items: "
-                "all of them are recommended. Use skrnn.metrics.next_item_scorer with "
-                "a smaller k.",
+                "all of them are recommended. Use make_next_item_scorer of "
+                "skrnn.metrics with a smaller k.",
                 UserWarning,
                 stacklevel=2,
             )

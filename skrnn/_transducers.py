@@ -108,7 +108,8 @@ class Seq2SeqTransducer(BaseNetwork):
         same up to rounding.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the estimator: loggers, checkpoints, schedules (with
-        ``lr_schedule="constant"``). They see numbers of tokens.
+        ``lr_schedule="constant"``). They see targets as the network does: scaled, or
+        codes of classes.
     net_params : dict or None, default=None
         More parameters for ``skorch.NeuralNet``, for example ``{"optimizer__betas":
         (0.9, 0.99)}``.
@@ -141,7 +142,7 @@ class Seq2SeqTransducer(BaseNetwork):
         (n_texts,) give outputs of shape (n_texts, n_written, n_target_tokens + 1).
     history_ : list of dict
         ``epoch``, ``train_loss``, ``valid_loss`` (if any) and ``dur`` (seconds) per
-        epoch. Losses are means over tokens, in nats.
+        epoch.
     n_iter_ : int
         Number of epochs run.
     device_ : str

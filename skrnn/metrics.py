@@ -2,7 +2,7 @@
 
 Of answers per step, ``y`` holds one list or array per sequence, as ``predict`` of a
 tagger gives them. The names that end in ``_scorer`` go where scikit-learn takes
-``scoring=``, and so does what ``next_item_scorer`` makes.
+``scoring=``, and so does what ``make_next_item_scorer`` makes.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ __all__ = [
     "exact_match_score",
     "exact_match_scorer",
     "flatten_steps",
+    "make_next_item_scorer",
     "mrr_at_k",
-    "next_item_scorer",
     "recall_at_k",
     "step_accuracy_score",
     "step_accuracy_scorer",
@@ -297,7 +297,7 @@ def recall_at_k(y_true: Any, recommended: Any, k: int | None = None) -> float:
     See Also
     --------
     mrr_at_k : Counts how far in front the item stands, too.
-    next_item_scorer : The same for searches.
+    make_next_item_scorer : The same for searches.
 
     Examples
     --------
@@ -378,7 +378,7 @@ def ranks_of(y_true: Any, recommended: Any, k: int | None) -> NDArray[np.float64
     return ranks
 
 
-def next_item_scorer(
+def make_next_item_scorer(
     metric: Literal["recall", "mrr"] = "recall", k: int = 20
 ) -> NextItemScorer:
     """Make a scorer of recommendations for scikit-learn's searches.
@@ -410,10 +410,11 @@ def next_item_scorer(
     >>> from sklearn.model_selection import cross_val_score
     >>> from skrnn import NextItemRecommender
     >>> from skrnn.datasets import make_sessions
-    >>> from skrnn.metrics import next_item_scorer
+    >>> from skrnn.metrics import make_next_item_scorer
     >>> model = NextItemRecommender(hidden_size=8, max_epochs=1, random_state=0)
     >>> sessions = make_sessions(n_sessions=40, random_state=0)
-    >>> scores = cross_val_score(model, sessions, scoring=next_item_scorer(k=5), cv=2)
+    >>> scorer = make_next_item_scorer(k=5)
+    >>> scores = cross_val_score(model, sessions, scoring=scorer, cv=2)
     >>> scores.shape
     (2,)
     """
@@ -445,7 +446,7 @@ class NextItemScorer:
         return float(np.mean(np.where(ranks <= self.k, values, 0.0)))
 
     def __repr__(self) -> str:
-        return f"next_item_scorer({self.metric!r}, k={self.k})"
+        return f"make_next_item_scorer({self.metric!r}, k={self.k})"
 
 
 def entities(parts: list[Any], name: str) -> Iterator[Entity]:

@@ -25,11 +25,15 @@ PUBLIC = {
         f"{module}.{name}": getattr(getattr(skrnn, module), name)
         for module in MODULES
         for name in getattr(skrnn, module).__all__
-        if not name.endswith("_scorer")  # objects of scikit-learn
+        if hasattr(getattr(getattr(skrnn, module), name), "__name__")  # no scorer
     },
 }
 CLASSES = {name: each for name, each in PUBLIC.items() if inspect.isclass(each)}
-NETWORKS = [name for name in CLASSES if re.search("RNN|LSTM|GRU", name)]
+NETWORKS = [
+    name
+    for name, each in CLASSES.items()
+    if "hidden_size" in inspect.signature(each).parameters
+]
 METHODS = {
     f"{name}.{method}": member
     for name, each in CLASSES.items()
@@ -60,7 +64,31 @@ OF_ITS_OWN = {
         "module_",
         "random_state",
     },
-    "LanguageModel": {"batch_size", "device"},  # parts of texts; one process
+    "LanguageModel": {  # tokens; parts of texts; one process, one direction
+        "batch_size",
+        "bptt",
+        "callbacks",
+        "device",
+        "embedding",
+        "hidden_size",
+        "n_categories_",
+    },
+    "Transducer": {"n_categories_"},
+    "Recommender": {  # sessions of items
+        "batch_size",
+        "bptt",
+        "callbacks",
+        "device",
+        "dropout",
+        "embedding",
+        "hidden_size",
+        "history_",
+        "max_epochs",
+        "min_count",
+        "n_categories_",
+        "validation_fraction",
+        "warm_start",
+    },
 }
 PER_LIBRARY = {"classes_"}  # as scikit-learn and sktime differ: several labels
 

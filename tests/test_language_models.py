@@ -412,9 +412,10 @@ def test_the_fewest_tokens_whose_sum_is_reached_are_kept():
 
 
 def test_so_many_of_the_best_are_kept(model):
-    found = {t[1:] for t in model.sample(500, prefix="a", max_tokens=1, top_k=3)}
+    options = {"max_tokens": 1, "top_k": 3, "random_state": 0}
+    found = {text[1:] for text in model.sample(500, prefix="a", **options)}
     best = np.argsort(-model.predict_proba(["a"])[0, :-1])[:3]
-    assert found <= {np.append(model.tokens_, "")[k] for k in best}
+    assert found == {np.append(model.tokens_, "")[k] for k in best}
 
 
 def test_what_is_unknown_is_never_drawn():
@@ -660,11 +661,15 @@ def test_tokens_are_those_of_an_encoder():
 
 def test_vectors_of_others_are_taken():
     tokens = GRULanguageModel(**SMALL).fit(TEXTS).tokens_
-    vectors = np.arange(2.0 * len(tokens) + 2).reshape(-1, 2)
+    vectors = np.arange(2.0 * len(tokens)).reshape(-1, 2)
     params = {**SMALL, "lr": 1e-12, "weight_decay": 0.0}
     model = GRULanguageModel(**params, embedding=vectors).fit(TEXTS)
     found = weights_of(model.module_)["embedding.tables.0"][1:]
-    assert_allclose(found, vectors, atol=1e-6)
+    assert_allclose(found[:-1], vectors, atol=1e-6)
+    assert_allclose(found[-1], 0.0, atol=1e-6)  # the mark of the beginning
+    assert model.embedding is vectors
+    with pytest.raises(ValueError, match=r"shape \(8, 2\), expected \(9, size\)"):
+        model.set_params(embedding=vectors[1:]).fit(TEXTS)
 
 
 @pytest.mark.skipif(not is_available(), reason="there are no compiled layers")
@@ -717,7 +722,9 @@ def test_whole_texts_are_not_exported(model, tmp_path):
     with pytest.raises(ValueError, match="GRULanguageModel has an output for each"):
         skrnn.inspection.sequence_importance(model, TEXTS)
     curves = skrnn.inspection.TrainingHistoryDisplay.from_estimator(model)
-    assert curves is not None
+    (line,) = curves.ax_.lines
+    losses = [epoch["train_loss"] for epoch in model.history_]
+    assert_allclose(line.get_ydata(), losses)
 
 
 # --- errors ---------------------------------------------------------------------------

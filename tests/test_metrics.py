@@ -12,8 +12,8 @@ from skrnn import metrics
 from skrnn.metrics import (
     entity_f1_score,
     flatten_steps,
+    make_next_item_scorer,
     mrr_at_k,
-    next_item_scorer,
     recall_at_k,
     step_accuracy_score,
     step_f1_score,
@@ -216,9 +216,11 @@ def test_recommendations_that_cannot_be_scored_are_named(
 
 
 def test_scorers_of_next_items_are_values():
-    scorer = next_item_scorer("mrr", 5)
-    assert repr(pickle.loads(pickle.dumps(scorer))) == "next_item_scorer('mrr', k=5)"
+    scorer = make_next_item_scorer("mrr", 5)
+    assert (
+        repr(pickle.loads(pickle.dumps(scorer))) == "make_next_item_scorer('mrr', k=5)"
+    )
     with pytest.raises(ValueError, match="expected 'recall' or 'mrr'"):
-        next_item_scorer("ndcg")
+        make_next_item_scorer("ndcg")
     with pytest.raises(ValueError, match="k is 0, expected a count from 1 on"):
-        next_item_scorer(k=0)
+        make_next_item_scorer(k=0)
