@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,10 +12,11 @@ from torch import Tensor
 
 from skrnn._attending import Memory, TransducerModule
 from skrnn._devices import plain_torch
+from skrnn._layers import is_native
 from skrnn._running import blocks_of_rows
 from skrnn._sequences import Sequences
 
-__all__ = ["Candidate", "embed_sources", "search", "trace"]
+__all__ = ["Candidate", "attention", "embed_sources", "log_probabilities", "search"]
 
 SOURCES = 32  # read side by side
 Codes = list[int]
@@ -44,7 +45,7 @@ def search(
     higher. With one, each token is the most probable.
     """
     found: list[list[Candidate]] = [[] for _ in range(len(sequences))]
-    for rows, memory, state in read_sources(module, sequences):
+    for rows, memory, state in read_sources(module, sequences, beam_size):
         with plain_torch(state.device, gradients=False):
             beams = Beams(module, memory, state, beam_size)
             for length in range(max_length + 1):
@@ -82,7 +83,7 @@ class Beams:
         if must_end:
             totals[:, :, : self.mark] = -np.inf
         flat = totals.reshape(len(totals), -1)
-        best = np.argsort(-flat, axis=1, kind="stable")[:, : 2 * self.size]
+        best = best_of(flat, 2 * self.size)
         parents, codes = best // n_codes, best % n_codes
         values = np.take_along_axis(flat, best, axis=1)
         n_steps = self.tokens.shape[2]
@@ -115,37 +116,70 @@ class Beams:
         return True
 
 
-def trace(
-    module: TransducerModule, sequences: Sequences, targets: list[NDArray[np.int64]]
-) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.float64]]]:
-    """Follow how given targets are written.
+def best_of(totals: NDArray[np.float64], n: int) -> NDArray[np.int64]:
+    """Give the places of the ``n`` largest of each row, the largest first."""
+    places = np.tile(np.arange(totals.shape[1]), (len(totals), 1))
+    if totals.shape[1] > n:
+        places = np.sort(np.argpartition(-totals, n - 1, axis=1)[:, :n], axis=1)
+    values = np.take_along_axis(totals, places, axis=1)
+    order = np.argsort(-values, axis=1, kind="stable")
+    return np.take_along_axis(places, order, axis=1)
 
-    For each source: its place, logarithms of the probabilities (n_target_steps,) of
-    its target's tokens, the mark of the end too, and the shares (n_target_steps,
-    n_source_steps) of the attention.
+
+def log_probabilities(
+    module: TransducerModule, sequences: Sequences, targets: list[NDArray[np.int64]]
+) -> list[NDArray[np.float64]]:
+    """Say of each token of targets, and of their ends, how probable it is."""
+    found = [np.empty(len(codes) + 1) for codes in targets]
+    for rows, step, written, scores, _ in follow(module, sequences, targets):
+        said = torch.log_softmax(scores.double(), dim=1).cpu().numpy()
+        for place, (row, code) in enumerate(zip(rows, written, strict=True)):
+            if step < len(found[row]):  # no target has had a token of code -1
+                found[row][step] = said[place, code] if code >= 0 else -np.inf
+    return found
+
+
+def attention(
+    module: TransducerModule, sequences: Sequences, targets: list[NDArray[np.int64]]
+) -> list[NDArray[np.float64]]:
+    """Say how much each token of a target, and its end, looks at those of its source.
+
+    Shares (n_target_steps + 1, n_source_steps), which add up to 1.
+    """
+    lengths = sequences.lengths
+    found = [
+        np.empty((len(codes) + 1, length))
+        for codes, length in zip(targets, lengths, strict=True)
+    ]
+    for rows, step, _, _, shares in follow(module, sequences, targets):
+        looked = shares.cpu().numpy()
+        for place, row in enumerate(rows):
+            if step < len(found[row]):
+                found[row][step] = looked[place, : lengths[row]]
+    return found
+
+
+def follow(
+    module: TransducerModule, sequences: Sequences, targets: list[NDArray[np.int64]]
+) -> Iterator[tuple[NDArray[np.int64], int, NDArray[np.int64], Tensor, Tensor]]:
+    """Follow how given targets are written, some of them side by side.
+
+    Which, the step, the codes written there, and the scores and shares of attention
+    that the network had for them.
     """
     mark = module.config["n_outputs"] - 1
-    whole = [np.append(codes, mark) for codes in targets]
     for rows, memory, state in read_sources(module, sequences):
-        longest = max(len(whole[row]) for row in rows)
-        codes = np.full((len(rows), longest), mark)
+        n_steps = max(len(targets[row]) for row in rows) + 1
+        codes = np.full((len(rows), n_steps), mark)
         for place, row in enumerate(rows):
-            codes[place, : len(whole[row])] = whole[row]
-        said = np.empty((len(rows), longest))
-        looked = np.empty((len(rows), longest, memory.keys.shape[1]))
+            codes[place, : len(targets[row])] = targets[row]
         written = np.full(len(rows), mark)
-        with plain_torch(state.device, gradients=False):
-            for step in range(longest):
+        for step in range(n_steps):
+            with plain_torch(state.device, gradients=False):
                 last = torch.from_numpy(written).to(state)
                 scores, state, shares = module.write(last, state, memory)
-                written = codes[:, step]
-                of_all = torch.log_softmax(scores.double(), dim=1).cpu().numpy()
-                said[:, step] = of_all[np.arange(len(rows)), written.clip(min=0)]
-                looked[:, step] = shares.cpu().numpy()
-        said[codes < 0] = -np.inf  # a token that no target has
-        for place, row in enumerate(rows):
-            n_steps, n_source = len(whole[row]), int(sequences.lengths[row])
-            yield int(row), said[place, :n_steps], looked[place, :n_steps, :n_source]
+            written = codes[:, step]
+            yield rows, step, written, scores, shares
 
 
 def embed_sources(
@@ -161,24 +195,41 @@ def embed_sources(
 
 
 def read_sources(
-    module: TransducerModule, sequences: Sequences
+    module: TransducerModule, sequences: Sequences, n_each: int = 1
 ) -> Iterator[tuple[NDArray[np.int64], Memory, Tensor]]:
-    """Read sources of similar length: their places, and how a decoder begins."""
-    for rows, x, lengths in source_blocks(module, sequences):
+    """Read sources of similar length: their places, and how a decoder begins.
+
+    Each will be kept so many times.
+    """
+    for rows, x, lengths in source_blocks(module, sequences, n_each):
         with plain_torch(x.device, gradients=False):
             memory, state = module.remember(x, lengths)
         yield rows, memory, state
 
 
 def source_blocks(
-    module: TransducerModule, sequences: Sequences
+    module: TransducerModule, sequences: Sequences, n_each: int = 1
 ) -> Iterator[tuple[NDArray[np.int64], Tensor, Tensor]]:
     """Pad sources to lengths that depend on their own only."""
-    weight, width = module.head.weight, 2 * module.encoder.output_size
+    weight, width = module.head.weight, 2 * module.encoder.output_size * n_each
+    most = SOURCES if computes_rows_alone(module) else 1
     for group, n_steps in blocks_of_rows(sequences.lengths, SOURCES, width):
-        rows = np.asarray(group)
-        block = sequences[rows]
-        x = torch.zeros(len(rows), n_steps, 1, dtype=weight.dtype)
-        x.numpy()[np.arange(n_steps) < block.lengths[:, None]] = block.values
-        lengths = torch.from_numpy(block.lengths)
-        yield rows, x.to(weight.device), lengths.to(weight.device)
+        for rows in np.split(np.asarray(group), range(most, len(group), most)):
+            block = sequences[rows]
+            x = torch.zeros(len(rows), n_steps, 1, dtype=weight.dtype)
+            x.numpy()[np.arange(n_steps) < block.lengths[:, None]] = block.values
+            lengths = torch.from_numpy(block.lengths)
+            yield rows, x.to(weight.device), lengths.to(weight.device)
+
+
+def computes_rows_alone(module: TransducerModule) -> bool:
+    """Whether what a row gives does not depend on how many there are.
+
+    Layers of torch add in an order of their own; on a GPU, all do.
+    """
+    like: Any = module.head.weight
+    layers = [*module.encoder.forward_layers, *module.decoder.forward_layers]
+    layers += module.encoder.backward_layers or []
+    engine: Any = module.encoder.engine
+    native = all(is_native(engine, layer, like) for layer in layers)
+    return native or like.device.type != "cpu"

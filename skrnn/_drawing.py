@@ -85,11 +85,10 @@ def draw_tokens(
                 going[place] = False
                 continue
             tokens.append(code)
-            for stop in stops:
-                if tokens[-len(stop) :] == stop:
-                    del tokens[-len(stop) :]
-                    going[place] = False
-                    break
+            drawn_now = [len(stop) for stop in stops if tokens[-len(stop) :] == stop]
+            if drawn_now:
+                del tokens[-max(drawn_now) :]  # the longest began first
+                going[place] = False
         if not going.any():
             break
         read = np.minimum(codes, n_tokens)[:, None].astype(stepper.dtype)

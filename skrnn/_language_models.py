@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from weakref import WeakKeyDictionary
@@ -40,7 +39,7 @@ class BaseLanguageModel(BaseNextToken):
         **CONSTRAINTS,
         **OF_TEXTS,
         "max_tokens": [Interval(Integral, 1, None, closed="left"), None],
-        "vocabulary": [Iterable, None],
+        "vocabulary": ["array-like", None],
     }
 
     def __init__(
@@ -535,6 +534,13 @@ class BaseLanguageModel(BaseNextToken):
             )
         lists = Cutter.of(self).cut(X)
         self.tokens_ = learn_tokens(self, lists, sample_weight)
+        named = {END, UNKNOWN} & set(self.tokens_)
+        if named:
+            raise ValueError(
+                f"X or vocabulary holds the token {min(named)!r}, which classes_ has "
+                "for something else: give it another name, or leave it out, since the "
+                "end of a text and unknown tokens are foreseen without it."
+            )
         self._cut_by = Cutter.of(self)._asdict()
         self._of_lists = not any(isinstance(each, str) for each in X)
 

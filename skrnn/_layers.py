@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 from skrnn._native import Read, Weights, is_available, run_backward, run_forward
 
 __all__ = ["LAYERS", "Engine", "Linear", "Outputs", "advance_layer", "check_engine"]
-__all__ += ["map_rows", "read_layer", "reverse"]
+__all__ += ["is_native", "map_rows", "read_layer", "reverse"]
 
 Engine = Literal["auto", "torch", "native"]
 Layer = nn.RNN | nn.LSTM | nn.GRU

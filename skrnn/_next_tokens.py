@@ -146,6 +146,18 @@ class BaseNextToken(BaseRecurrent):
         return count_epochs(max_epochs, n_pieces, self.batch_size)
 
     def _split(self, data: TrainingSet) -> tuple[TrainingSet, TrainingSet]:
+        train, validation = self._cut_off(data)
+        for part, name in ((train, "train"), (validation, "validate")):
+            if not part.targets.shares.any():
+                raise ValueError(
+                    f"early_stopping leaves nothing to {name} on: none of what is "
+                    "known comes up in that part. Use more to learn from, a smaller "
+                    "min_count or X_val."
+                )
+        return train, validation
+
+    def _cut_off(self, data: TrainingSet) -> tuple[TrainingSet, TrainingSet]:
+        """Split off some sequences, or the end of an only one."""
         if len(data.weights) > 1:
             return super()._split(data)
         length = int(data.sequences.lengths[0])  # a single text: its end
@@ -153,7 +165,7 @@ class BaseNextToken(BaseRecurrent):
         if n_train < 1:
             raise ValueError(
                 f"early_stopping with validation_fraction={self.validation_fraction} "
-                f"leaves nothing to train on: the only text has {length - 1} tokens."
+                f"leaves nothing to train on: all there is has {length - 1} tokens."
             )
         values, targets = Selection.of(data.sequences).read().values, data.targets
         parts = []

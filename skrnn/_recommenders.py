@@ -364,7 +364,8 @@ class NextItemRecommender(BaseNextToken):
                 raise ValueError(
                     f"X[{place}] holds all but {left[place]} of the {n_items} items, "
                     f"so that exclude_seen=True leaves fewer than k={k}: use "
-                    f"k={max(left[place], 1)} or exclude_seen=False."
+                    + (f"k={left[place]} or " if left[place] else "")
+                    + "exclude_seen=False."
                 )
         ranked = np.empty((len(codes), int(k)), dtype=np.int64)
         embeddings = fitted._embed_last(fitted._begun(codes))

@@ -364,7 +364,8 @@ class Sequences:
         Returns
         -------
         sequences : Sequences
-            A copy with the features of both; without names, unless both have some.
+            A copy with the features of both; without names, unless both have some, and
+            each its own.
 
         Raises
         ------
@@ -386,13 +387,18 @@ class Sequences:
         if not isinstance(other, Sequences):
             if feature_names is None:
                 feature_names = getattr(other, "columns", None)
-            static = np.asarray(other)
+            expected = f"expected ({len(self)},) or ({len(self)}, n_more): static "
+            expected += f"features of {len(self)} sequences."
+            try:
+                static = other if np.ma.isMaskedArray(other) else np.asarray(other)
+            except ValueError as error:
+                raise ValueError(
+                    f"other has rows of different lengths, {expected} For features of "
+                    "each step pass Sequences."
+                ) from error
             static = static[:, None] if static.ndim == 1 else static
             if static.ndim != 2 or len(static) != len(self):
-                raise ValueError(
-                    f"other has shape {np.shape(other)}, expected ({len(self)},) or "
-                    f"({len(self)}, n_more): static features of {len(self)} sequences."
-                )
+                raise ValueError(f"other has shape {np.shape(other)}, {expected}")
             repeated = np.repeat(static, self.lengths, axis=0)
             other = Sequences(repeated, self.offsets, feature_names, n_categories)
         elif feature_names is not None or n_categories is not None:
@@ -410,6 +416,8 @@ class Sequences:
         values = np.concatenate([self.values, other.values], axis=1)
         names = [each.feature_names for each in (self, other)]
         joined = None if None in names else [*(names[0] or ()), *(names[1] or ())]
+        if joined is not None and len(set(joined)) < len(joined):
+            joined = None
         counts: tuple[int, ...] | None = None
         if self.n_categories is not None or other.n_categories is not None:
             counts = self.n_categories or (0,) * self.n_features

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Integral
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -97,6 +98,10 @@ class Stepper:
 
     def initial_state(self, n_sequences: int) -> StreamState:
         """Where ``n_sequences`` sequences begin."""
+        if not isinstance(n_sequences, Integral) or n_sequences < 0:
+            raise ValueError(
+                f"n_sequences is {n_sequences!r}, expected a count from 0 on."
+            )
         n_parts = 2 if self.cell == "lstm" else 1
         shape = (len(self.layers), n_parts, n_sequences, self.size)
         zeros = np.zeros((n_sequences, self.size), self.dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
@@ -93,7 +93,7 @@ class TokenEncoder(  # transform gives Sequences, which nothing can wrap
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **OF_TEXTS,
         "max_tokens": [Interval(Integral, 1, None, closed="left"), None],
-        "vocabulary": [Iterable, None],
+        "vocabulary": ["array-like", None],
         "n_buckets": [Interval(Integral, 1, None, closed="left"), None],
     }
 

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import (
+    Interval,
+    validate_parameter_constraints,
+)
 
 from skrnn._base import BaseNetwork
 from skrnn._categories import size_of
@@ -28,6 +31,7 @@ from skrnn.metrics import exact_match_score
 
 if TYPE_CHECKING:
     from skrnn._attending import TransducerModule
+    from skrnn._decoding import Candidate
     from skrnn._net import Net
     from skrnn._settings import Kind, Settings
 
@@ -62,8 +66,8 @@ class Seq2SeqTransducer(BaseNetwork):
     min_count : int, default=1
         Tokens that come up less often in the training texts are unknown.
     beam_size : int, default=4
-        How many candidates are written side by side; 1 takes the most probable token
-        each time.
+        How many candidates are written side by side, 1000 at most; 1 takes the most
+        probable token each time.
     max_length : int or None, default=None
         Most tokens that are written; None is twice as many as the longest target in
         ``fit`` has.
@@ -206,7 +210,7 @@ class Seq2SeqTransducer(BaseNetwork):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **{k: v for k, v in CONSTRAINTS_OF_TOKENS.items() if k not in OF_VECTORS},
         **OF_TEXTS,
-        "beam_size": [Interval(Integral, 1, None, closed="left")],
+        "beam_size": [Interval(Integral, 1, 1000, closed="both")],
         "max_length": [Interval(Integral, 1, None, closed="left"), None],
     }
 
@@ -389,16 +393,10 @@ class Seq2SeqTransducer(BaseNetwork):
         TypeError
             If X holds something else than texts and tokens.
         """
-        from skrnn._decoding import search
-
         fitted = self._fitted()
-        sources = fitted._read_sequences(X, reset=False)
-        length = fitted.max_length
-        length = 2 * fitted.longest_ if length is None else int(length)
-        found = search(fitted.module_, sources, int(fitted.beam_size), max(1, length))
         return [
             [(fitted._join(one.codes), one.log_probability) for one in candidates]
-            for candidates in found
+            for candidates in fitted._search(X)
         ]
 
     def score_samples(self, X: Any, y: Any) -> NDArray[np.float64]:
@@ -426,8 +424,12 @@ class Seq2SeqTransducer(BaseNetwork):
         TypeError
             If X or y holds something else than texts and tokens.
         """
+        from skrnn._decoding import log_probabilities
+
         fitted = self._fitted()
-        return np.array([said.sum() for said, _ in fitted._trace(X, y)])
+        sources, codes = fitted._read_pairs(X, y)
+        said = log_probabilities(fitted.module_, sources, codes)
+        return np.array([each.sum() for each in said])
 
     def attention(self, X: Any, y: Any = None) -> NDArray[np.object_]:
         """Compute which tokens of a text the network looks at while it writes.
@@ -455,14 +457,24 @@ class Seq2SeqTransducer(BaseNetwork):
         TypeError
             If X or y holds something else than texts and tokens.
         """
+        from skrnn._decoding import attention
+
         fitted = self._fitted()
-        traced = fitted._trace(X, fitted.predict(X) if y is None else y)
-        found = np.empty(len(traced), dtype=object)
-        found[:] = [shares for _, shares in traced]
+        if y is None:
+            sources = fitted._read_sequences(X, reset=False)
+            codes = [np.array(best.codes, np.int64) for best, *_ in fitted._search(X)]
+        else:
+            sources, codes = fitted._read_pairs(X, y)
+        shares = attention(fitted.module_, sources, codes)
+        found = np.empty(len(shares), dtype=object)
+        found[:] = shares
         return found
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Compute the share of texts that become exactly what they should.
+
+        Tokens are compared: with ``level="word"`` spaces do not count, and with
+        ``lowercase=True`` capital letters do not.
 
         Parameters
         ----------
@@ -487,7 +499,10 @@ class Seq2SeqTransducer(BaseNetwork):
         TypeError
             If X or y holds something else than texts and tokens.
         """
-        return exact_match_score(y, self.predict(X), sample_weight=sample_weight)
+        fitted = self._fitted()
+        lists = fitted._cutter().cut(y, empty=True, name="y")
+        written = [fitted._tokens_of(best.codes) for best, *_ in fitted._search(X)]
+        return exact_match_score(lists, written, sample_weight=sample_weight)
 
     def transform(self, X: Any) -> NDArray[np.float64]:
         """Compute an embedding of each text: what the decoder begins with.
@@ -580,22 +595,31 @@ class Seq2SeqTransducer(BaseNetwork):
         offsets = offsets_of([len(each) + 1 for each in codes])
         return StepTargets(values, (values >= 0).astype(np.float64), offsets)
 
+    def _tokens_of(self, codes: list[int]) -> list[str]:
+        """Give the tokens that were written."""
+        return [str(self.target_tokens_[code]) for code in codes]
+
     def _join(self, codes: list[int]) -> Any:
         """Give a target in the form in which targets came to ``fit``."""
-        tokens = [str(self.target_tokens_[code]) for code in codes]
+        tokens = self._tokens_of(codes)
         return tokens if self._of_lists else self._cutter().join(tokens)
 
-    def _trace(
-        self, X: Any, y: Any
-    ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """Logarithms of the probabilities of targets, token by token; attention."""
-        from skrnn._decoding import trace
+    def _read_pairs(self, X: Any, y: Any) -> tuple[Sequences, list[NDArray[np.int64]]]:
+        """Read texts, and the codes of targets, -1 for tokens that no target had."""
+        sources = self._read_sequences(X, reset=False)
+        lists, _ = self._pair_steps(sources, y, None)
+        return sources, numbers_of(lists, places_of(self.target_tokens_))
 
-        sequences = self._read_sequences(X, reset=False)
-        lists, _ = self._pair_steps(sequences, y, None)
-        codes = numbers_of(lists, places_of(self.target_tokens_))
-        found = {row: rest for row, *rest in trace(self.module_, sequences, codes)}
-        return [(found[row][0], found[row][1]) for row in range(len(sequences))]
+    def _search(self, X: Any) -> list[list[Candidate]]:
+        """Find the best candidates of each text; parameters may be new since fit."""
+        from skrnn._decoding import search
+
+        asked = {"beam_size": self.beam_size, "max_length": self.max_length}
+        rules = {name: self._parameter_constraints[name] for name in asked}
+        validate_parameter_constraints(rules, asked, type(self).__name__)
+        sources = self._read_sequences(X, reset=False)
+        length = 2 * self.longest_ if self.max_length is None else self.max_length
+        return search(self.module_, sources, int(self.beam_size), int(length))
 
     # --- the network ---------------------------------------------------------------
 

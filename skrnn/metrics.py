@@ -8,6 +8,7 @@ tagger gives them. The names that end in ``_scorer`` go where scikit-learn takes
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, Literal
 
@@ -352,11 +353,16 @@ def mrr_at_k(y_true: Any, recommended: Any, k: int | None = None) -> float:
 def ranks_of(y_true: Any, recommended: Any, k: int | None) -> NDArray[np.float64]:
     """Find where each true item stands among the first ``k``, infinity if not."""
     true = read_items(y_true, "y_true")
-    if getattr(recommended, "ndim", 2) != 2 or len(true) != len(recommended):
+    if not hasattr(recommended, "__len__") or getattr(recommended, "ndim", 2) != 2:
+        about = f" of shape {recommended.shape}" if hasattr(recommended, "ndim") else ""
         raise ValueError(
-            f"y_true has {len(true)} items, recommended has the shape "
-            f"{np.shape(recommended)}: expected a list of items for each item of "
-            "y_true."
+            f"recommended is a {type(recommended).__name__}{about}, expected a list of "
+            "items for each item of y_true."
+        )
+    if len(true) != len(recommended):
+        raise ValueError(
+            f"y_true has {len(true)} items, recommended has {len(recommended)} lists: "
+            "expected a list of items for each item of y_true."
         )
     if not true:
         raise ValueError("y_true is empty: there is nothing to score.")
@@ -421,16 +427,18 @@ def make_next_item_scorer(
     return NextItemScorer(metric, k)
 
 
+@dataclass(frozen=True)
 class NextItemScorer:
     """A scorer that can be pickled, compared and printed."""
 
-    def __init__(self, metric: str, k: Any) -> None:
-        if metric not in ("recall", "mrr"):
-            raise ValueError(f"metric={metric!r}, expected 'recall' or 'mrr'.")
-        if not isinstance(k, Integral) or k < 1:
-            raise ValueError(f"k is {k!r}, expected a count from 1 on.")
-        self.metric = metric
-        self.k = k
+    metric: str
+    k: int
+
+    def __post_init__(self) -> None:
+        if self.metric not in ("recall", "mrr"):
+            raise ValueError(f"metric={self.metric!r}, expected 'recall' or 'mrr'.")
+        if not isinstance(self.k, Integral) or self.k < 1:
+            raise ValueError(f"k is {self.k!r}, expected a count from 1 on.")
 
     def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
         """Score an estimator with a method ``rank``."""
@@ -545,23 +553,36 @@ def exact_match_score(y_true: Any, y_pred: Any, *, sample_weight: Any = None) ->
 
 def texts_of(y_true: Any, y_pred: Any) -> list[tuple[Any, Any]]:
     """Pair texts, or lists of tokens as lists."""
-    pairs = [
-        [each if isinstance(each, str) else list(each) for each in y]
-        for y in (y_true, y_pred)
-    ]
-    if len(pairs[0]) != len(pairs[1]) or not pairs[0]:
+    true, predicted = texts_in(y_true, "y_true"), texts_in(y_pred, "y_pred")
+    if len(true) != len(predicted) or not true:
         raise ValueError(
-            f"y_true has {len(pairs[0])} sequences, y_pred has {len(pairs[1])}: both "
-            "need the same number of texts, 1 at least."
+            f"y_true has {len(true)} sequences, y_pred has {len(predicted)}: both need "
+            "the same number of texts, 1 at least."
         )
-    for place, (one, other) in enumerate(zip(*pairs, strict=True)):
+    for place, (one, other) in enumerate(zip(true, predicted, strict=True)):
         if isinstance(one, str) != isinstance(other, str):
             kinds = ["a text" if isinstance(t, str) else "a list" for t in (one, other)]
             raise ValueError(
                 f"y_true[{place}] is {kinds[0]}, but y_pred[{place}] is {kinds[1]}: "
                 "compare texts with texts, and tokens with tokens."
             )
-    return list(zip(*pairs, strict=True))
+    return list(zip(true, predicted, strict=True))
+
+
+def texts_in(y: Any, name: str) -> list[Any]:
+    """Read texts, and lists of tokens as lists."""
+    if isinstance(y, str) or not hasattr(y, "__len__"):
+        raise TypeError(
+            f"{name} is a {type(y).__name__}, expected a list of texts, or of lists of "
+            "tokens."
+        )
+    for place, each in enumerate(y):
+        if not isinstance(each, str | list | tuple | np.ndarray):
+            raise TypeError(
+                f"{name}[{place}] is {each!r}, a {type(each).__name__}, expected a "
+                "text or a list of tokens."
+            )
+    return [each if isinstance(each, str) else list(each) for each in y]
 
 
 def bleu_score(y_true: Any, y_pred: Any) -> float:
@@ -606,7 +627,7 @@ def bleu_score(y_true: Any, y_pred: Any) -> float:
     """
     pairs = texts_of(y_true, y_pred)
     cut = all(isinstance(each, str) for pair in pairs for each in pair)
-    true, predicted = zip(*[map(spaced, pair) for pair in pairs], strict=True)
+    true, predicted = spaced_pairs(pairs)
     tokenize = "13a" if cut else "none"
     bleu = sacrebleu().corpus_bleu(predicted, [true], tokenize=tokenize, force=True)
     return float(bleu.score)
@@ -649,14 +670,26 @@ def chrf_score(y_true: Any, y_pred: Any) -> float:
     >>> round(chrf_score(["the cat sat on the mat"], ["the cat sat on a mat"]), 1)
     66.0
     """
-    pairs = texts_of(y_true, y_pred)
-    true, predicted = zip(*[map(spaced, pair) for pair in pairs], strict=True)
+    true, predicted = spaced_pairs(texts_of(y_true, y_pred))
     return float(sacrebleu().corpus_chrf(predicted, [true]).score)
 
 
-def spaced(text: Any) -> str:
-    """Give a text; of tokens, with spaces between."""
-    return text if isinstance(text, str) else " ".join(text)
+def spaced_pairs(pairs: list[tuple[Any, Any]]) -> tuple[list[str], list[str]]:
+    """Give the true texts and those written, as texts."""
+    true, predicted = zip(*pairs, strict=True)
+    return spaced([*true], "y_true"), spaced([*predicted], "y_pred")
+
+
+def spaced(y: list[Any], name: str) -> list[str]:
+    """Give texts; of tokens, with spaces between, which no token may hold."""
+    for place, each in enumerate(y):
+        broken = [] if isinstance(each, str) else [t for t in each if " " in t]
+        if broken:
+            raise ValueError(
+                f"{name}[{place}] holds the token {broken[0]!r}: tokens are joined by "
+                "spaces, and may not hold any."
+            )
+    return [each if isinstance(each, str) else " ".join(each) for each in y]
 
 
 def sacrebleu() -> Any:

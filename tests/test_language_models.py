@@ -594,7 +594,7 @@ def test_one_text_is_validated_on_its_end():
     model.set_params(callbacks=[Counts()], max_epochs=1).fit([text])
     train, valid = (sum(n for t, n in lengths if t is which) for which in (True, False))
     assert (train, valid) == (82, 9)
-    with pytest.raises(ValueError, match="leaves nothing to train on: the only text"):
+    with pytest.raises(ValueError, match="leaves nothing to train on: all there is"):
         model.set_params(validation_fraction=0.9).fit(["a"])
 
 
@@ -816,3 +816,45 @@ def test_a_state_of_another_network_is_refused(model):
     other.fit(np.zeros((4, 3, 1)), [["a", "b", "a"]] * 4)
     with pytest.raises(ValueError, match="state is of another network"):
         model.step(["a"], other.initial_state())
+
+
+def test_of_stops_that_end_together_the_one_counts_that_began_first():
+    params = {"hidden_size": 32, "max_epochs": 60, "lr": 1e-2, "random_state": 0}
+    model = GRULanguageModel(**params).fit(["xaby"] * 5)
+    for stop in (["b", "ab"], ["ab", "b"]):
+        assert model.generate(["x"], temperature=0, stop=stop) == [""]
+
+
+@pytest.mark.parametrize("token", ["<end>", "<unknown>"])
+def test_tokens_with_the_names_of_marks_are_refused(token):
+    with pytest.raises(ValueError, match=f"holds the token '{token}', which classes_"):
+        GRULanguageModel(**SMALL).fit([["a", token, "b"]])
+
+
+def test_a_vocabulary_that_can_be_read_once_is_refused():
+    with pytest.raises(ValueError, match="vocabulary"):
+        GRULanguageModel(**SMALL, vocabulary=(c for c in "abc")).fit(TEXTS)
+
+
+@pytest.mark.parametrize("n_sequences", [-1, 1.5, "a"])
+def test_states_are_counted(model, n_sequences):
+    with pytest.raises(ValueError, match="n_sequences is"):
+        model.initial_state(n_sequences)
+
+
+def test_parameters_of_texts_are_those_of_fit():
+    model = GRULanguageModel(**SMALL, lowercase=True).fit(["Ab", "bA"])
+    before = model.score_samples(["AB"])
+    model.set_params(level="word", lowercase=False)
+    assert_array_equal(model.score_samples(["AB"]), before)
+
+
+def test_a_step_is_cut_as_texts_are():
+    model = GRULanguageModel(**SMALL, lowercase=True).fit(["Ab", "bA"])
+    found, _ = model.step(["A"], model.initial_state())
+    assert_allclose(found, model.predict_proba(["A"]), rtol=1e-6)
+
+
+def test_huge_weights_count():
+    model = GRULanguageModel(**SMALL).fit(TEXTS, sample_weight=[1e19] * len(TEXTS))
+    assert_array_equal(model.tokens_, GRULanguageModel(**SMALL).fit(TEXTS).tokens_)

@@ -198,8 +198,14 @@ def test_recall_and_reciprocal_ranks_are_those_of_a_loop(case):
 @pytest.mark.parametrize(
     ("y", "recommended", "k", "error", "message"),
     [
-        (["a"], [["a"], ["b"]], None, ValueError, r"has 1 items.*shape \(2, 1\)"),
-        (["a"], np.array(["a"]), None, ValueError, r"the shape \(1,\)"),
+        (
+            ["a"],
+            [["a"], ["b"]],
+            None,
+            ValueError,
+            "has 1 items, recommended has 2 lists",
+        ),
+        (["a"], np.array(["a"]), None, ValueError, r"ndarray of shape \(1,\)"),
         ([], [], None, ValueError, "y_true is empty"),
         (["a", "b"], [["a", "c"], ["a"]], 2, ValueError, "from 1 to 1.*for session 1"),
         (["a"], [["a"]], 0, ValueError, "k is 0, expected a count from 1 to 1"),

@@ -525,3 +525,23 @@ def test_sessions_that_are_too_short_are_named():
         leave_last_out(SHOP, n_last=5)
     with pytest.raises(TypeError, match=r"sessions\[0\]\[0\] is 1.5"):
         leave_last_out([[1.5]])
+
+
+def test_a_part_without_known_items_is_not_validated_on():
+    sessions = [["a", "b"] * 4] + [[f"u{k}", f"v{k}"] for k in range(20)]
+    for seed in range(3):
+        model = small(min_count=3, early_stopping=True, random_state=seed)
+        with pytest.raises(ValueError, match="early_stopping leaves nothing to"):
+            model.fit(sessions)
+
+
+def test_a_scorer_is_equal_to_one_like_it():
+    assert make_next_item_scorer("mrr", 5) == make_next_item_scorer("mrr", k=5)
+    assert make_next_item_scorer("mrr", 5) != make_next_item_scorer("recall", k=5)
+
+
+def test_sessions_of_all_items_leave_none_to_recommend():
+    model = small().fit([["a", "b"], ["b", "a"]])
+    message = r"leaves fewer than k=1: use exclude_seen=False\."
+    with pytest.raises(ValueError, match=message):
+        model.recommend([["a", "b"]], k=1, exclude_seen=True)

@@ -278,6 +278,7 @@ def test_joined_features_keep_names_and_categories(sequences: Sequences) -> None
     assert joined.feature_names == ("w", "age", "clinic")
     assert joined.n_categories == (3, 0, 2)
     assert sequences.join([1, 2, 3]).feature_names is None
+    assert sequences.join(sequences).feature_names is None  # each comes twice
     assert sequences.join([1, 2, 3]).n_categories is None
 
 
@@ -286,6 +287,7 @@ def test_joined_features_keep_names_and_categories(sequences: Sequences) -> None
     [
         ([1, 2], {}, r"shape \(2,\), expected \(3,\)"),
         (5, {}, r"shape \(\)"),
+        ([[1], [2, 3], [4]], {}, "rows of different lengths, expected"),
         (Sequences(np.zeros((6, 1)), [0, 2, 4, 6]), {}, "sequence 0 has 3 steps here"),
         (Sequences(np.zeros((6, 1)), [0, 6]), {}, "numbers of sequences differ"),
         (
@@ -306,3 +308,9 @@ def test_features_that_do_not_fit_are_not_joined(
 def test_joined_texts_are_refused(sequences: Sequences) -> None:
     with pytest.raises(TypeError, match="real numbers"):
         sequences.join(["a", "b", "c"])
+
+
+def test_what_is_masked_is_missing_after_a_join(sequences: Sequences) -> None:
+    joined = sequences.join(np.ma.array([61.0, 47.0, 5.0], mask=[0, 1, 0]))
+    assert np.isnan(joined[1][:, 2]).all()
+    assert joined[0][0, 2] == 61.0

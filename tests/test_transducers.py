@@ -18,7 +18,7 @@ from skrnn._attending import (
     count_transducer,
     make_transducer,
 )
-from skrnn._decoding import search, trace
+from skrnn._decoding import attention, log_probabilities, search
 from skrnn._sequences import Sequences
 from skrnn.datasets import make_dates
 from skrnn.metrics import bleu_score, chrf_score, exact_match_score, exact_match_scorer
@@ -133,19 +133,16 @@ def test_a_target_is_as_probable_as_the_equations_say(cell, num_layers, engine):
         lengths = torch.tensor([3, 1, 5])
         found = torch.log_softmax(module(x, written, lengths), dim=2)
         sequences = Sequences.from_arrays([np.array(s)[:, None] for s in sources])
-        traced = {
-            row: rest
-            for row, *rest in trace(
-                module, sequences, [np.array(target, dtype=int) for target in targets]
-            )
-        }
+        codes = [np.array(target, dtype=int) for target in targets]
+        traced = log_probabilities(module, sequences, codes)
+        shares = attention(module, sequences, codes)
         for row, (source, target) in enumerate(zip(sources, targets, strict=True)):
             said, looked = by_hand(module, source, target)
-            codes = torch.tensor([*target, 3])
-            steps = torch.arange(len(codes))
-            assert_allclose(found[row, steps, codes], said, rtol=1e-10)
-            assert_allclose(traced[row][0], said, rtol=1e-10)
-            assert_allclose(traced[row][1], looked, atol=1e-12)
+            ends = torch.tensor([*target, 3])
+            steps = torch.arange(len(ends))
+            assert_allclose(found[row, steps, ends], said, rtol=1e-10)
+            assert_allclose(traced[row], said, rtol=1e-10)
+            assert_allclose(shares[row], looked, atol=1e-12)
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
@@ -184,22 +181,22 @@ def all_targets(n_tokens, longest):
     ]
 
 
-def log_probabilities(module, source, targets):
+def totals_of(module, source, targets):
     sequences = Sequences.from_arrays([np.array(source)[:, None]] * len(targets))
     codes = [np.array(target, dtype=int) for target in targets]
-    found = sorted(
-        (row, said.sum()) for row, said, _ in trace(module, sequences, codes)
+    return np.array(
+        [each.sum() for each in log_probabilities(module, sequences, codes)]
     )
-    return np.array([total for _, total in found])
 
 
 def test_all_targets_together_have_the_probability_one():
     module = make_transducer(CONFIG, seed=3).eval()
-    ended = np.exp(log_probabilities(module, [0, 1, 2], all_targets(3, 4)))
+    ended = np.exp(totals_of(module, [0, 1, 2], all_targets(3, 4)))
     going = [codes for codes in all_targets(3, 5) if len(codes) == 5]
     sequences = Sequences.from_arrays([np.array([[0], [1], [2]])] * len(going))
     codes = [np.array(target) for target in going]
-    longer = [said[:5].sum() for _, said, _ in trace(module, sequences, codes)]
+    said = log_probabilities(module, sequences, codes)
+    longer = [each[:5].sum() for each in said]
     assert 0.1 < np.exp(longer).sum() < 0.9  # of all that have not ended by then
     assert_allclose(ended.sum() + np.exp(longer).sum(), 1.0)
 
@@ -211,7 +208,7 @@ def test_a_beam_that_holds_everything_finds_the_best_target_there_is(seed):
     targets = all_targets(3, 4)
     found = search(module, sequences, beam_size=400, max_length=4)
     for source, candidates in zip([[0, 2], [1]], found, strict=True):
-        totals = log_probabilities(module, source, targets)
+        totals = totals_of(module, source, targets)
         lengths = np.array([len(target) + 1 for target in targets])
         order = np.argsort(-totals / lengths)
         assert [tuple(one.codes) for one in candidates[:20]] == [
@@ -318,6 +315,23 @@ def test_sentences_are_cut_into_words():
     assert sorted(model.target_tokens_) == [".", "dos", "uno"]
 
 
+@pytest.mark.parametrize(
+    ("params", "y"),
+    [
+        ({"level": "word"}, ["I don't know", "it's well-known", "3.5 km/h"]),
+        ({"level": "word", "token_pattern": r"\S+"}, ["a ,", "b .", "( c"]),
+        ({"lowercase": True}, ["Ab", "Bc", "Ca"]),
+    ],
+)
+def test_tokens_are_compared_and_not_how_they_are_joined(params, y):
+    model = small(max_epochs=80, lr=2e-2, **params).fit(y * 4, y * 4)
+    assert model.score(y, y) == 1.0
+    scores, shares = model.score_samples(y, y), model.attention(y)
+    assert (scores > -1).all()
+    for one, other in zip(shares, model.attention(y, y), strict=True):
+        assert_array_equal(one, other)
+
+
 def test_a_target_may_be_empty():
     X = ["keep a", "drop a", "keep b", "drop b"] * 3
     y = ["a", "", "b", ""] * 3
@@ -359,8 +373,10 @@ def test_the_order_of_the_pairs_makes_no_difference():
     )
 
 
-def test_answers_do_not_depend_on_company(vague):
+@pytest.mark.parametrize("engine", ["auto", "torch"])
+def test_answers_do_not_depend_on_company(engine):
     X, y = make_words(70, seed=1, longest=20)
+    vague = small(hidden_size=37, max_epochs=2, engine=engine).fit(*make_words(60))
     together, scores = vague.predict_candidates(X), vague.score_samples(X, y)
     assert together == [vague.predict_candidates([x])[0] for x in X]
     alone = [vague.score_samples([a], [b])[0] for a, b in zip(X, y, strict=True)]
@@ -368,7 +384,7 @@ def test_answers_do_not_depend_on_company(vague):
     shares = vague.attention(X, y)
     assert_array_equal(shares[3], vague.attention(X[3:4], y[3:4])[0])
     assert_array_equal(vague.transform(X)[5:6], vague.transform(X[5:6]))
-    assert vague.transform(X).shape == (70, 32)
+    assert vague.transform(X).shape == (70, 74)
 
 
 def test_an_embedding_holds_the_last_outputs_of_both_directions(vague):
@@ -546,6 +562,16 @@ def test_a_fit_that_fails_changes_nothing(vague):
     assert model.predict_candidates(WORDS) == vague.predict_candidates(WORDS)
 
 
+@pytest.mark.parametrize(
+    "params",
+    [{"beam_size": 0}, {"beam_size": "a"}, {"beam_size": 10**9}, {"max_length": -3}],
+)
+def test_what_may_be_set_after_fit_is_checked_by_predict(vague, params):
+    model = pickle.loads(pickle.dumps(vague)).set_params(**params)
+    with pytest.raises(ValueError, match=next(iter(params))):
+        model.predict(["ab"])
+
+
 @pytest.mark.parametrize("name", ["beam_size", "max_length", "hidden_size"])
 def test_sizes_must_be_counts(name):
     with pytest.raises(ValueError, match=name):
@@ -585,3 +611,9 @@ def test_texts_are_not_compared_with_tokens():
     for score in (exact_match_score, bleu_score, chrf_score):
         with pytest.raises(ValueError, match=r"y_true\[0\] is a text, but y_pred\[0\]"):
             score(["a b c d"], [["a", "b", "c", "d"]])
+        with pytest.raises(TypeError, match="y_true is a str, expected a list"):
+            score("abc", "abd")
+        with pytest.raises(TypeError, match=r"y_pred\[1\] is 3, a int, expected"):
+            score(["a", "b"], ["a", 3])
+    with pytest.raises(ValueError, match=r"y_true\[0\] holds the token 'a b'"):
+        bleu_score([["a b", "c"]], [["a", "b c"]])
