@@ -505,7 +505,7 @@ class Seq2SeqTransducer(BaseNetwork):
         return exact_match_score(lists, written, sample_weight=sample_weight)
 
     def transform(self, X: Any) -> NDArray[np.float64]:
-        """Compute an embedding of each text: what the decoder begins with.
+        """Compute an embedding of each text, of which the decoder's state is made.
 
         Parameters
         ----------

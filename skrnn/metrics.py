@@ -1,8 +1,8 @@
-"""Scores of answers per step and of recommendations, and scorers for searches.
+"""Scores of steps, entities, recommendations and texts, and scorers for searches.
 
-Of answers per step, ``y`` holds one list or array per sequence, as ``predict`` of a
-tagger gives them. The names that end in ``_scorer`` go where scikit-learn takes
-``scoring=``, and so does what ``make_next_item_scorer`` makes.
+For steps, ``y`` holds one list or array per sequence, as ``predict`` of a tagger gives
+them. The names that end in ``_scorer`` go where scikit-learn takes ``scoring=``, and so
+does what ``make_next_item_scorer`` makes.
 """
 
 from __future__ import annotations

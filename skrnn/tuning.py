@@ -28,9 +28,19 @@ SERIES: dict[str, Any] = {
     "weight_decay": loguniform(1e-5, 1e-1),
     "dropout": uniform(0.0, 0.3),
 }
+TOKENS: dict[str, Any] = {  # of language models, transducers and recommenders
+    "lr": loguniform(1e-3, 1e-2),
+    "hidden_size": randint(64, 513),
+    "dropout": uniform(0.0, 0.6),
+    "item_dropout": uniform(0.0, 0.4),
+    "weight_decay": loguniform(1e-4, 1e-1),
+    "batch_size": [16, 32, 64],
+    "num_layers": [1, 2],
+}
 GRIDS: list[dict[str, list[Any]]] = [
     {"lr": [1e-3, 3e-3, 1e-2], "hidden_size": [32, 64, 128], "dropout": [0.1, 0.3]},
     {"lr": [2e-3, 5e-3, 1e-2], "hidden_size": [16, 32, 64]},
+    {"lr": [1e-3, 3e-3, 6e-3], "hidden_size": [128, 256, 512], "dropout": [0.1, 0.5]},
 ]
 
 
@@ -40,8 +50,8 @@ def search_space(estimator: Any, *, grid: bool = False) -> dict[str, Any]:
     Parameters
     ----------
     estimator : object
-        A classifier, regressor, tagger or forecaster of this package, or what holds
-        one: a pipeline, a transformed target, a sktime pipeline.
+        A network of this package, or what holds one: a pipeline, a transformed
+        target, a sktime pipeline.
     grid : bool, default=False
         False gives distributions and lists for a random search
         (``RandomizedSearchCV``, ``ForecastingRandomizedSearchCV``). True gives lists
@@ -82,14 +92,17 @@ def search_space(estimator: Any, *, grid: bool = False) -> dict[str, Any]:
     True
     """
     prefix, network = network_in(estimator)
-    is_forecaster = "num_samples" in network.get_params(deep=False)
-    ranges = GRIDS[is_forecaster] if grid else [SEQUENCES, SERIES][is_forecaster]
+    names = network.get_params(deep=False)
+    is_forecaster = "num_samples" in names
+    reads_tokens = "bptt" in names or "beam_size" in names
+    kind = 1 if is_forecaster else 2 if reads_tokens else 0
+    ranges = GRIDS[kind] if grid else [SEQUENCES, SERIES, TOKENS][kind]
     if is_forecaster and network.loss not in SERIES["loss"]:  # of counts, perhaps
         ranges = {k: each for k, each in ranges.items() if k not in ("loss", "log")}
     return {
         prefix + name: list(each) if isinstance(each, list) else each
         for name, each in ranges.items()
-        if name in network.get_params(deep=False)  # a tagger has no pooling
+        if name in names  # a tagger has no pooling
     }
 
 

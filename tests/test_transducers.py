@@ -612,7 +612,7 @@ def test_texts_are_not_compared_with_tokens():
         with pytest.raises(ValueError, match=r"y_true\[0\] is a text, but y_pred\[0\]"):
             score(["a b c d"], [["a", "b", "c", "d"]])
         with pytest.raises(TypeError, match="y_true is a str, expected a list"):
-            score("abc", "abd")
+            score("abc", "abx")
         with pytest.raises(TypeError, match=r"y_pred\[1\] is 3, a int, expected"):
             score(["a", "b"], ["a", 3])
     with pytest.raises(ValueError, match=r"y_true\[0\] holds the token 'a b'"):

@@ -30,7 +30,8 @@ from skrnn.tuning import search_space, suggest_params
 pytestmark = pytest.mark.filterwarnings(  # of sktime's own pipelines and searches
     r"ignore:The default of config ``remember_data``:FutureWarning:sktime\..*"
 )
-ENDINGS = ("Classifier", "Regressor", "Forecaster")
+ENDINGS = ("Classifier", "Regressor", "Tagger", "Forecaster")
+ENDINGS += ("LanguageModel", "Transducer", "Recommender")
 CLASSES = [
     getattr(home, name)
     for home in (skrnn, panel, forecasting)
