@@ -38,6 +38,7 @@ LAYERS = [  # a file may import only from lines above its own
     {"_inputs", "_preparing", "_windows", "_batches", "_labels", "_checks_data"},
     {"_decoding", "_net", "_carrying"},
     {"_validation", "_training", "_checks", "_step_reading"},
+    {"_scores_of_items", "_scores_of_steps", "_scores_of_texts"},
     {"_dumping", "metrics", "_checks_steps", "_checks_tokens"},
     {"_fitting"},
     {"_base", "_preprocessing", "_tokens"},
@@ -128,7 +129,7 @@ DOORS = {  # the files that may import an outside library
     "filelock": {"_gpus"},
     "onnx": {"_onnx"},
     "onnxruntime": {"_onnx"},
-    "sacrebleu": {"metrics"},
+    "sacrebleu": {"_scores_of_texts"},
 }
 
 
