@@ -57,9 +57,11 @@ class BaseRecurrentPerStep(  # transform gives objects, which nothing can wrap
 shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequences
             The sequences to learn from. A 2-D array holds one feature per step, unless
             ``features_per_step`` is set.
-        y : list of lists or arrays of shape (n_steps_i,), or array of shape \
-(n_sequences, n_steps)
-            The targets, one for each step of each sequence.
+        y : list of lists or arrays of shape (n_steps_i,) or (n_steps_i, n_outputs), \
+or array of shape (n_sequences, n_steps)
+            The targets, one for each step of each sequence, or one in each of several
+            columns: numbers of a regressor, 0 and 1 of a tagger, whose steps may then
+            have any number of labels.
         sample_weight : array of shape (n_sequences,), or like y, or None, default=None
             Weights of the sequences, or of their steps; a sequence of weight k is the
             same as k copies. None is 1.

@@ -14,6 +14,7 @@ from sklearn.metrics import accuracy_score, f1_score, make_scorer, r2_score
 
 from skrnn._step_reading import (
     labels_of_steps,
+    marks_of_steps,
     numbers_of_steps,
     parts_of,
     weights_of_steps,
@@ -39,7 +40,7 @@ def flatten_steps(y: Any) -> NDArray[Any]:
 
     Returns
     -------
-    flat : ndarray of shape (n_total_steps,)
+    flat : ndarray of shape (n_total_steps,) or (n_total_steps, n_columns)
         One sequence after the other.
 
     Raises
@@ -60,6 +61,8 @@ def flatten_steps(y: Any) -> NDArray[Any]:
     parts = parts_of(y, None)
     if not parts:
         raise ValueError("y is empty: there is no step.")
+    if have_several_labels(parts):
+        return numbers_of_steps(parts)
     kinds = {np.asarray(part).dtype.kind for part in parts}
     if "f" in kinds and kinds <= set("fiu"):
         return numbers_of_steps(parts)
@@ -69,7 +72,7 @@ def flatten_steps(y: Any) -> NDArray[Any]:
 def step_accuracy_score(
     y_true: Any, y_pred: Any, *, sample_weight: Any = None
 ) -> float:
-    """Compute the share of steps whose label is right.
+    """Compute the share of steps whose label is right, or all of several labels.
 
     Parameters
     ----------
@@ -296,8 +299,14 @@ def flat_labels(y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Any, Any,
     """Give labels and weights of all steps."""
     true, predicted, lengths = matching_parts(y_true, y_pred)
     weights = step_weights(sample_weight, lengths)
-    labels = labels_of_steps(true, "y_true"), labels_of_steps(predicted, "y_pred")
-    return *labels, weights
+    several = have_several_labels([*true, *predicted])
+    read = marks_of_steps if several else labels_of_steps
+    return read(true, "y_true"), read(predicted, "y_pred"), weights
+
+
+def have_several_labels(parts: list[Any]) -> bool:
+    """Whether a step may have any number of labels, each with a column of its own."""
+    return any(getattr(part, "ndim", 1) == 2 for part in parts)
 
 
 def step_weights(sample_weight: Any, lengths: NDArray[np.int64]) -> Any:

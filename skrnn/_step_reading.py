@@ -18,7 +18,8 @@ from skrnn._labels import read_labels
 from skrnn._sequences import offsets_of, place_of
 from skrnn._training_set import check_sample_weight
 
-__all__ = ["labels_of_steps", "numbers_of_steps", "parts_of", "weights_of_steps"]
+__all__ = ["labels_of_steps", "marks_of_steps", "numbers_of_steps", "parts_of"]
+__all__ += ["weights_of_steps"]
 
 
 def parts_of(y: Any, lengths: NDArray[np.int64] | None, name: str = "y") -> list[Any]:
@@ -129,6 +130,19 @@ def numbers_of_steps(parts: list[Any], name: str = "y") -> NDArray[np.float64]:
             "give it any, and a sample_weight of 0."
         )
     return flat
+
+
+def marks_of_steps(parts: list[Any], name: str = "y") -> NDArray[np.float64]:
+    """Make one array of the labels that steps have (1) or not (0): (n_steps, k)."""
+    marks = numbers_of_steps(parts, name)
+    odd = ~np.isin(marks, (0.0, 1.0)).reshape(len(marks), -1).all(axis=1)
+    if marks.ndim != 2 or odd.any():
+        first = int(odd.argmax())
+        raise ValueError(
+            f"{place(parts, first, name)} is {np.asarray(marks[first]).tolist()}, "
+            "expected for each step one label, or a 0 or 1 for each of several labels."
+        )
+    return marks
 
 
 def read_numbers(part: Any, where: str) -> NDArray[np.float64]:

@@ -131,7 +131,7 @@ class SequenceStep:
         self.n_outputs = fitted._n_module_outputs()
         self.scale: Any = 1.0
         self.loc: Any = 0.0
-        self.task = "labels" if getattr(fitted, "_multilabel", False) else "classes"
+        self.task = "labels" if fitted._target_kind() == "labels" else "classes"
         if gives_numbers(fitted):
             self.task = "numbers"
             self.scale = np.atleast_1d(np.asarray(fitted.target_scale_, np.float64))

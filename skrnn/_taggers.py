@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
+from scipy.special import expit, softmax
 from sklearn.utils._param_validation import StrOptions
 
 from skrnn._classifiers import check_same_classes, class_factors
 from skrnn._labels import read_labels
 from skrnn._per_step import CONSTRAINTS_PER_STEP, BaseRecurrentPerStep
 from skrnn._sequences import place_of
-from skrnn._step_reading import labels_of_steps
+from skrnn._step_reading import labels_of_steps, marks_of_steps
 from skrnn._step_targets import StepTargets, split_steps
 from skrnn._training_set import TrainingSet
 from skrnn.metrics import step_accuracy_score
@@ -118,7 +118,8 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         y : ndarray of shape (n_sequences,)
             An array of objects: for each sequence an array of shape (n_steps_i,) of
             the most probable labels; with ``head="crf"`` those of the most probable
-            path, found by the Viterbi algorithm.
+            path, found by the Viterbi algorithm. Of several labels an array of shape
+            (n_steps_i, n_classes), 1 where a label is more probable than not.
 
         Raises
         ------
@@ -130,6 +131,8 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         """
         fitted = self._fitted()
         outputs, offsets = fitted._run_steps(X)
+        if fitted._has_several_labels:
+            return split_steps((outputs > 0).astype(np.int64), offsets)
         crf = fitted.module_.crf
         if crf is None:
             codes: NDArray[Any] = outputs.argmax(axis=1)
@@ -152,8 +155,9 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         -------
         probabilities : ndarray of shape (n_sequences,)
             An array of objects: for each sequence an array of shape (n_steps_i,
-            n_classes), in the order of ``classes_``, whose rows add up to 1. With
-            ``head="crf"`` they are marginals, from the forward-backward algorithm.
+            n_classes), in the order of ``classes_``, whose rows add up to 1, but for
+            several labels. With ``head="crf"`` they are marginals, from the
+            forward-backward algorithm.
 
         Raises
         ------
@@ -175,15 +179,15 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         return split_steps(probabilities, offsets)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Compute the share of steps whose label is right.
+        """Compute the share of steps whose label is right, or all of several.
 
         Parameters
         ----------
         X : array of shape (n_sequences, n_steps, n_features), or list of arrays of \
 shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequences
             The sequences.
-        y : list of lists or arrays of shape (n_steps_i,), or array of shape \
-(n_sequences, n_steps)
+        y : list of lists or arrays of shape (n_steps_i,) or (n_steps_i, n_classes), \
+or array of shape (n_sequences, n_steps)
             The true labels.
         sample_weight : array of shape (n_sequences,), or like y, or None, default=None
             Weights of the sequences, or of their steps. None is 1.
@@ -212,9 +216,10 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         X : array of shape (n_sequences, n_steps, n_features), or list of arrays of \
 shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequences
             The sequences to learn from.
-        y : list of lists or arrays of shape (n_steps_i,), or array of shape \
-(n_sequences, n_steps)
-            The labels, one for each step of each sequence.
+        y : list of lists or arrays of shape (n_steps_i,) or (n_steps_i, n_classes), \
+or array of shape (n_sequences, n_steps)
+            The labels, one for each step of each sequence, or a 0 or 1 for each of
+            several.
         classes : array of shape (n_classes,) or None, default=None
             All labels that may come. Needed in the first call if its y does not hold
             them all.
@@ -238,15 +243,27 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         return self._partial_fit_draft(X, y, sample_weight, classes)
 
     def _decode(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
-        probabilities: NDArray[np.float64] = softmax(outputs, axis=1)
-        return probabilities
+        if self._has_several_labels:
+            return np.asarray(expit(outputs))
+        return np.asarray(softmax(outputs, axis=1))
+
+    @property
+    def _has_several_labels(self) -> bool:
+        """Whether a step may have any number of labels; old files do not say."""
+        return bool(vars(self).get("_several", False))
 
     def _read_values(self, parts: list[Any]) -> NDArray[Any]:
+        tables = [part for part in parts if getattr(part, "ndim", 1) == 2]
+        if any(table.dtype.kind in "biuf" for table in tables):
+            return marks_of_steps(parts)
         return labels_of_steps(parts)
 
     def _read_target(
         self, y: Any, weights: NDArray[np.float64], classes: Any
     ) -> StepTargets:
+        self._several = y.values.ndim == 2
+        if self._several:
+            return self._read_marks(y, classes)
         used = y.values[y.weights(weights) > 0]
         known = used if classes is None else read_labels(classes, "classes")
         self.classes_ = np.unique(known)
@@ -257,8 +274,33 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             )
         return self._encode_target(y, weights)
 
+    def _read_marks(self, y: Any, classes: Any) -> StepTargets:
+        """Read several labels for each step, as columns of 0 and 1."""
+        n_classes = y.values.shape[1]
+        if self.head == "crf" or self.class_weight is not None:
+            raise ValueError(
+                "y has several labels for each step, which neither head='crf' nor "
+                "class_weight is for: use head='softmax' and class_weight=None."
+            )
+        if classes is not None and len(classes) != n_classes:
+            raise ValueError(
+                f"y has {n_classes} columns of labels, but classes holds "
+                f"{len(classes)}."
+            )
+        self.classes_ = np.arange(n_classes) if classes is None else np.array(classes)
+        return y.with_values(y.values.astype(self.dtype))  # type: ignore[no-any-return]
+
     def _encode_target(self, y: Any, weights: NDArray[np.float64]) -> StepTargets:
         labels, n_classes = y.values, len(self.classes_)
+        columns = labels.shape[1] if labels.ndim == 2 else None
+        if columns != (n_classes if self._has_several_labels else None):
+            raise ValueError(
+                f"y has labels of shape {labels.shape[1:]} for each step, which does "
+                f"not fit the {n_classes} {'columns' if columns is None else 'labels'} "
+                f"that {type(self).__name__} was fitted with."
+            )
+        if columns is not None:
+            return y.with_values(labels.astype(self.dtype))  # type: ignore[no-any-return]
         codes = np.searchsorted(self.classes_, labels).clip(max=n_classes - 1)
         unknown = self.classes_[codes] != labels
         unknown &= y.weights(weights) > 0  # nothing is learned from others
@@ -279,6 +321,8 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         return {**super()._module_config(data, old), "head": self.head}
 
     def _learn_class_weights(self, data: TrainingSet) -> None:
+        if self._has_several_labels:
+            return
         self._class_factors = np.ones(len(self.classes_))
         if isinstance(self.class_weight, dict):
             self._class_factors = class_factors(self.class_weight, self.classes_)
@@ -289,12 +333,14 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             self._class_factors[there] = totals.sum() / (len(totals) * totals[there])
 
     def _weigh_classes(self, data: TrainingSet) -> TrainingSet:
+        if self._has_several_labels:
+            return data
         targets, factors = data.targets, self._class_factors
         targets, largest = targets.weighed(factors[targets.values])
         return data._replace(targets=targets, weights=data.weights * largest)
 
     def _target_kind(self) -> Kind:
-        return "classes"
+        return "labels" if self._has_several_labels else "classes"
 
     def _stepper(self, begin: bool = False) -> Stepper:
         if "net_" in vars(self) and self.module_.crf is not None:
@@ -446,7 +492,7 @@ class RNNTagger(BaseRecurrentTagger):
     feature_names_in_ : ndarray of str
         Names of these, if X had names that are all strings.
     classes_ : ndarray of shape (n_classes,)
-        The labels, sorted.
+        The labels, sorted; of several labels for each step the numbers of the columns.
     n_categories_ : ndarray of shape (n_features,)
         Number of categories of each feature of a step; 0 for numbers.
     input_scale_ : {"feature", "sequence"} or None
@@ -644,7 +690,7 @@ class LSTMTagger(BaseRecurrentTagger):
     feature_names_in_ : ndarray of str
         Names of these, if X had names that are all strings.
     classes_ : ndarray of shape (n_classes,)
-        The labels, sorted.
+        The labels, sorted; of several labels for each step the numbers of the columns.
     n_categories_ : ndarray of shape (n_features,)
         Number of categories of each feature of a step; 0 for numbers.
     input_scale_ : {"feature", "sequence"} or None
@@ -853,7 +899,7 @@ class GRUTagger(BaseRecurrentTagger):
     feature_names_in_ : ndarray of str
         Names of these, if X had names that are all strings.
     classes_ : ndarray of shape (n_classes,)
-        The labels, sorted.
+        The labels, sorted; of several labels for each step the numbers of the columns.
     n_categories_ : ndarray of shape (n_features,)
         Number of categories of each feature of a step; 0 for numbers.
     input_scale_ : {"feature", "sequence"} or None

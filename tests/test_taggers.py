@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 import sklearn
 import torch
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
+from sklearn.metrics import f1_score, log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import compute_class_weight, estimator_checks
@@ -27,6 +28,7 @@ from skrnn.metrics import (
     flatten_steps,
     step_accuracy_score,
     step_accuracy_scorer,
+    step_f1_score,
     step_f1_scorer,
 )
 from skrnn.tuning import search_space
@@ -560,3 +562,92 @@ def test_a_validation_part_without_weight_is_refused():
     tagger = GRUTagger(hidden_size=4, class_weight={"b": 0, "c": 1}, max_epochs=2)
     with pytest.raises(ValueError, match="class_weight gives all of y_val the weight"):
         tagger.fit(X, [["b", "b", "c"]] * 12, X_val=X[:2], y_val=[["b"] * 3] * 2)
+
+
+# --- several labels at each step ------------------------------------------------------
+
+
+def make_chords(n=40, seed=0):
+    """Steps with two numbers; three labels, each of a rule of its own."""
+    rng = np.random.default_rng(seed)
+    X = [rng.normal(size=(rng.integers(3, 9), 2)) for _ in range(n)]
+    y = [np.stack([x[:, 0] > 0, x[:, 1] > 0, x.sum(1) > 0], axis=1) * 1 for x in X]
+    return X, y
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_several_labels_are_learned_each_by_itself(cls):
+    X, y = make_chords(80)
+    model = cls(hidden_size=16, lr=1e-2, max_epochs=80, random_state=0)
+    model.fit(X[:60], y[:60])
+    found, probabilities = model.predict(X[60:]), model.predict_proba(X[60:])
+    assert model.classes_.tolist() == [0, 1, 2]
+    for marks, shares in zip(found, probabilities, strict=True):
+        assert_array_equal(marks, (shares > 0.5).astype(int))
+    right = np.concatenate(found) == np.concatenate(y[60:])
+    assert right.mean() > 0.9
+    assert model.score(X[60:], y[60:]) == right.all(axis=1).mean()
+
+
+def test_the_loss_of_several_labels_is_that_of_each():
+    X, y = make_chords()
+    params = {"lr": 1e-12, "max_epochs": 1, "dropout": 0.0, "dtype": "float64"}
+    model = GRUTagger(hidden_size=4, random_state=0, **params).fit(X, y)
+    p, t = np.concatenate(model.predict_proba(X)), np.concatenate(y)
+    expected = -np.mean(t * np.log(p) + (1 - t) * np.log(1 - p))
+    assert_allclose(model.history_[0]["train_loss"], expected, rtol=1e-6)
+
+
+def test_several_labels_take_weights_and_go_step_by_step(tmp_path):
+    X, y = make_chords()
+    small = {"hidden_size": 4, "max_epochs": 3, "random_state": 0}
+    one = GRUTagger(**small).fit(X[:20], y[:20], sample_weight=[2] * 10 + [1] * 10)
+    other = GRUTagger(**small).fit(X[:10] + X[:20], y[:10] + y[:20])
+    for a, b in zip(one.predict_proba(X), other.predict_proba(X), strict=True):
+        assert_array_equal(a, b)
+    live = GRUTagger(**small, bidirectional=False).fit(X, y)
+    state = live.initial_state()
+    for step, row in enumerate(X[0]):
+        found, state = live.step(row[None], state)
+        assert_allclose(found[0], live.predict_proba(X[:1])[0][step], rtol=1e-5)
+    skrnn.save(live, tmp_path / "model")
+    copy = skrnn.load(tmp_path / "model").partial_fit(X, y)
+    assert copy.predict(X)[0].shape == y[0].shape
+
+
+def test_scores_of_several_labels_are_those_of_scikit_learn():
+    _, y = make_chords()
+    wrong = [np.where(np.arange(len(part))[:, None] == 0, 1 - part, part) for part in y]
+    true, found = np.concatenate(y), np.concatenate(wrong)
+    assert step_f1_score(y, wrong) == f1_score(true, found, average="macro")
+    assert step_accuracy_score(y, wrong) == np.mean((true == found).all(axis=1))
+    assert_array_equal(flatten_steps(y), true)
+
+
+@pytest.mark.parametrize(
+    ("change", "params", "message"),
+    [
+        (
+            lambda y: [2 * part for part in y],
+            {},
+            r"y\[\d+\]\[\d+\] is \[.*2.*\], expected",
+        ),
+        (lambda y: y, {"head": "crf"}, "neither head='crf' nor class_weight"),
+        (lambda y: y, {"class_weight": "balanced"}, "neither head='crf' nor"),
+        (lambda y: [*y[:-1], y[-1][:, :2]], {}, "all need the same number of outputs"),
+        (lambda y: [*y[:-1], y[-1][:-1]], {}, "values, but X"),
+    ],
+)
+def test_several_labels_that_cannot_be_learned_are_named(change, params, message):
+    X, y = make_chords()
+    with pytest.raises(ValueError, match=message):
+        GRUTagger(max_epochs=1, **params).fit(X, change(y))
+
+
+def test_one_label_and_several_are_not_mixed():
+    X, y = make_chords()
+    model = GRUTagger(max_epochs=1).fit(X, y)
+    with pytest.raises(ValueError, match="does not fit the 3"):
+        model.partial_fit(X, [part[:, 0] for part in y])
+    with pytest.raises(ValueError, match="does not fit the 3"):
+        model.partial_fit(X, [part[:, :2] for part in y])
