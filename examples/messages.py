@@ -74,8 +74,12 @@ print(f"counts of words {counts.score(X_test, y_test):.3f}\n")
 print(classification_report(y_test, model.predict(X_test), digits=3))
 
 encoder, network = model[0], model[1]
-wrong = counts.predict(X_test) != y_test
-text = X_test[int(wrong.argmax())]  # one that the counts get wrong, if there is any
+wrong = [
+    text
+    for text, guess, label in zip(X_test, counts.predict(X_test), y_test, strict=True)
+    if guess != label
+]
+text = max(wrong or X_test, key=len)  # the longest that the counts get wrong
 (shares,) = sequence_importance(network, encoder.transform([text]), method="occlusion")
 print(f"{model.predict([text])[0]}:")
 words = encoder.inverse_transform(encoder.transform([text]))[0]

@@ -48,7 +48,12 @@ class Running:
     def __init__(self, app):
         self.socket = socket.socket()
         self.socket.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, log_level="error", lifespan="off")
+        config = uvicorn.Config(
+            app,
+            log_level="error",
+            lifespan="off",
+            timeout_keep_alive=120,  # else it hangs up on clients that wait for a core
+        )
         self.server = uvicorn.Server(config)
         sockets = {"sockets": [self.socket]}
         self.thread = threading.Thread(target=self.server.run, kwargs=sockets)
