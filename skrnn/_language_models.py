@@ -17,7 +17,7 @@ from skrnn._drawing import OF_DRAWS, Draws, draw_tokens
 from skrnn._next_tokens import CONSTRAINTS, BaseNextToken
 from skrnn._params import spawn_seeds
 from skrnn._step_targets import split_steps
-from skrnn._texts import OF_TEXTS, Cutter, numbers_of, places_of
+from skrnn._texts import OF_TEXTS, Cutter, cutter_of, numbers_of, places_of
 from skrnn._tokens import learn_tokens
 from skrnn._training_set import check_sample_weight
 from skrnn._validation import draft_of
@@ -377,7 +377,7 @@ class BaseLanguageModel(BaseNextToken):
             "random_state": random_state,
         }
         fitted = self._fitted()
-        first = fitted._cutter().cut_one(prefix, "prefix")
+        first = cutter_of(fitted).cut_one(prefix, "prefix")
         drawn = fitted._draw("sample", first, options)
         return [fitted._join_to(prefix, first, rest) for rest in drawn]
 
@@ -438,7 +438,7 @@ class BaseLanguageModel(BaseNextToken):
             "random_state": random_state,
         }
         fitted = self._fitted()
-        begun = fitted._cutter().cut(X, empty=True)
+        begun = cutter_of(fitted).cut(X, empty=True)
         drawn = fitted._draw("generate", begun, options)
         return [fitted._join(tokens) for tokens in drawn]
 
@@ -523,10 +523,6 @@ class BaseLanguageModel(BaseNextToken):
 
     # --- tokens -------------------------------------------------------------------
 
-    def _cutter(self) -> Cutter:
-        """Give what cuts texts as ``fit`` has done."""
-        return Cutter(**vars(self).get("_cut_by", Cutter.of(self)._asdict()))
-
     def _learn_tokens(self, X: Any, sample_weight: Any) -> None:
         if self.vocabulary is not None and self.max_tokens is not None:
             raise ValueError(
@@ -548,17 +544,17 @@ class BaseLanguageModel(BaseNextToken):
         return len(self.tokens_)
 
     def _codes_of(self, X: Any, empty: bool = False) -> list[NDArray[np.int64]]:
-        return numbers_of(self._cutter().cut(X, empty), places_of(self.tokens_))
+        return numbers_of(cutter_of(self).cut(X, empty), places_of(self.tokens_))
 
     def _join(self, tokens: list[str]) -> Any:
         """Give tokens in the form in which texts came to ``fit``."""
-        return tokens if self._of_lists else self._cutter().join(tokens)
+        return tokens if self._of_lists else cutter_of(self).join(tokens)
 
     def _join_to(self, prefix: Any, first: list[str], rest: list[str]) -> Any:
         """Join tokens to a prefix, which stays as it was written."""
         if self._of_lists or not isinstance(prefix, str):
             return self._join([*first, *rest])
-        cutter = self._cutter()
+        cutter = cutter_of(self)
         if cutter.level == "char" or not first:
             return prefix + cutter.join(rest)
         more = cutter.join([first[-1], *rest])[len(first[-1]) :]
@@ -592,7 +588,7 @@ class BaseLanguageModel(BaseNextToken):
             raise TypeError(f"stop is {stop!r}, expected a text or a list of texts.")
         lists = [[each] for each in named]
         if named and not self._of_lists:
-            lists = self._cutter().cut(named, empty=True, name="stop")
+            lists = cutter_of(self).cut(named, empty=True, name="stop")
         if not all(lists):
             raise ValueError(
                 f"stop is {stop!r}, which holds a text without tokens: nothing could "
@@ -604,9 +600,9 @@ class BaseLanguageModel(BaseNextToken):
     def _read_tokens(self, x: Any) -> list[str]:
         """Read the next token of each text, cut as those of ``fit``."""
         if self._of_lists:
-            lists = self._cutter().cut([[token] for token in x], name="x")
+            lists = cutter_of(self).cut([[token] for token in x], name="x")
         else:
-            lists = self._cutter().cut(x, empty=True, name="x")
+            lists = cutter_of(self).cut(x, empty=True, name="x")
         for place, tokens in enumerate(lists):
             if len(tokens) != 1:
                 raise ValueError(
@@ -616,14 +612,14 @@ class BaseLanguageModel(BaseNextToken):
         return [tokens[0] for tokens in lists]
 
 
+_places: WeakKeyDictionary[Any, dict[str, int]] = WeakKeyDictionary()
+
+
 def places_at(stepper: Any, tokens: NDArray[np.object_]) -> dict[str, int]:
-    """Keep the numbers of tokens with what reads them step by step."""
+    """Keep the numbers of tokens with what reads them step by step: it is quick."""
     if stepper not in _places:
         _places[stepper] = places_of(tokens)
     return _places[stepper]
-
-
-_places: WeakKeyDictionary[Any, dict[str, int]] = WeakKeyDictionary()
 
 
 class RNNLanguageModel(BaseLanguageModel):

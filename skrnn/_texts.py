@@ -15,8 +15,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skrnn._training_set import check_sample_weight
 
-__all__ = ["OF_TEXTS", "Cutter", "choose_tokens", "count_tokens", "numbers_of"]
-__all__ += ["places_of", "refuse_empty"]
+__all__ = ["OF_TEXTS", "Cutter", "choose_tokens", "count_tokens", "cutter_of"]
+__all__ += ["numbers_of", "places_of"]
 
 UNKNOWN = -1
 FORMS = "a list of texts, or of lists of tokens"
@@ -94,6 +94,12 @@ class Cutter(NamedTuple):
         return re.sub(r"([(\[{]) ", r"\1", text)
 
 
+def cutter_of(estimator: Any) -> Cutter:
+    """Give what cuts texts as ``fit`` of an estimator has done."""
+    fitted = vars(estimator).get("_cut_by")
+    return Cutter.of(estimator) if fitted is None else Cutter(**fitted)
+
+
 def refuse_empty(lists: list[list[str]], X: Any, name: str = "X") -> None:
     """Name the first text without tokens."""
     if not all(lists):
@@ -127,8 +133,8 @@ def count_tokens(lists: Iterable[Any], sample_weight: Any = None) -> Counter[Any
     weights = np.ceil(check_sample_weight(sample_weight, len(lists))).tolist()
     counts: Counter[Any] = Counter()
     for tokens, weight in zip(lists, weights, strict=True):
-        for token in tokens:
-            counts[token] += weight
+        for token, n in Counter(tokens).items():
+            counts[token] += n * weight
     return counts
 
 

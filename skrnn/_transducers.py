@@ -23,6 +23,7 @@ from skrnn._texts import (
     Cutter,
     choose_tokens,
     count_tokens,
+    cutter_of,
     numbers_of,
     places_of,
 )
@@ -500,7 +501,7 @@ class Seq2SeqTransducer(BaseNetwork):
             If X or y holds something else than texts and tokens.
         """
         fitted = self._fitted()
-        lists = fitted._cutter().cut(y, empty=True, name="y")
+        lists = cutter_of(fitted).cut(y, empty=True, name="y")
         written = [fitted._tokens_of(best.codes) for best, *_ in fitted._search(X)]
         return exact_match_score(lists, written, sample_weight=sample_weight)
 
@@ -538,16 +539,12 @@ class Seq2SeqTransducer(BaseNetwork):
 
     # --- tokens -------------------------------------------------------------------
 
-    def _cutter(self) -> Cutter:
-        """Give what cuts texts as ``fit`` has done."""
-        return Cutter(**vars(self).get("_cut_by", Cutter.of(self)._asdict()))
-
     def _read_training_set(
         self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: Any = None
     ) -> TrainingSet:
         if reset:
             self._cut_by = Cutter.of(self)._asdict()
-            counts = count_tokens(self._cutter().cut(X), sample_weight)
+            counts = count_tokens(cutter_of(self).cut(X), sample_weight)
             self.source_tokens_ = self._choose(counts)
         data = super()._read_training_set(X, y, sample_weight, reset, classes)
         if reset:
@@ -563,14 +560,14 @@ class Seq2SeqTransducer(BaseNetwork):
             self._categorical = "auto"
             self._n_step_features = 1
         places = places_of(self.source_tokens_)
-        codes = numbers_of(self._cutter().cut(X), places)
+        codes = numbers_of(cutter_of(self).cut(X), places)
         values = np.concatenate(codes).astype(self._dtype_of_net())[:, None]
         offsets = offsets_of([len(each) for each in codes])
         return Sequences(values, offsets, ["token"], [len(places)])
 
     def _pair_steps(self, sequences: Sequences, y: Any, weight: Any) -> tuple[Any, Any]:
         """Cut targets into tokens; they are read as strings until these are known."""
-        lists = self._cutter().cut(y, empty=True, name="y")
+        lists = cutter_of(self).cut(y, empty=True, name="y")
         if len(lists) != len(sequences):
             raise ValueError(
                 f"y has {len(lists)} values for {len(sequences)} sequences in X: found "
@@ -602,7 +599,7 @@ class Seq2SeqTransducer(BaseNetwork):
     def _join(self, codes: list[int]) -> Any:
         """Give a target in the form in which targets came to ``fit``."""
         tokens = self._tokens_of(codes)
-        return tokens if self._of_lists else self._cutter().join(tokens)
+        return tokens if self._of_lists else cutter_of(self).join(tokens)
 
     def _read_pairs(self, X: Any, y: Any) -> tuple[Sequences, list[NDArray[np.int64]]]:
         """Read texts, and the codes of targets, -1 for tokens that no target had."""
