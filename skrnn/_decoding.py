@@ -19,13 +19,12 @@ from skrnn._sequences import Sequences
 __all__ = ["Candidate", "attention", "embed_sources", "log_probabilities", "search"]
 
 SOURCES = 32  # read side by side
-Codes = list[int]
 
 
 class Candidate(NamedTuple):
     """What may be written, without the mark of the end."""
 
-    codes: Codes
+    codes: list[int]
     log_probability: float
     n_steps: int  # with the mark
 
