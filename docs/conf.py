@@ -3,6 +3,7 @@
 import inspect
 import re
 from importlib import import_module
+from textwrap import indent
 from typing import Any
 
 import skrnn
@@ -113,9 +114,20 @@ autosummary_context = {  # plain values, which Sphinx can keep from build to bui
 EXAMPLE = re.compile(r"\]\(\.\./examples/(\w+)\.py\)")
 
 
-def link_gallery(app: Any, page: str, source: list[str]) -> None:
-    """Lead links to scripts, which readers of the files follow, to their pages."""
-    source[0] = EXAMPLE.sub(r"](auto_examples/\1.rst)", source[0])
+PLOT = re.compile(r"^```\{plot\}\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def rewrite(app: Any, page: str, source: list[str]) -> None:
+    """Say in Sphinx's own words what pages say in words that readers of files follow.
+
+    Links to scripts lead to their pages in the gallery; MyST cannot run the directive
+    of matplotlib by itself; the empty line that ends an example is not shown.
+    """
+    text = EXAMPLE.sub(r"](auto_examples/\1.rst)", source[0])
+    text = text.replace("\n\n```\n", "\n```\n")
+    source[0] = PLOT.sub(
+        lambda found: f"```{{eval-rst}}\n.. plot::\n{indent(found[1], '   ')}```", text
+    )
 
 
 LABEL = re.compile(r":ref:`([^`<]+?)\s*<\w+>`")
@@ -129,4 +141,4 @@ def forget_labels(app: Any, what: Any, name: Any, each: Any, options: Any, lines
 def setup(app: Any) -> None:
     """Add what no extension does."""
     app.connect("autodoc-process-docstring", forget_labels)
-    app.connect("source-read", link_gallery)
+    app.connect("source-read", rewrite)
