@@ -13,8 +13,8 @@ from skrnn import (
     GRUClassifier,
     GRUTagger,
     LSTMRegressor,
-    SequenceScaler,
     Sequences,
+    SequenceScaler,
     as_sequences,
     make_windows,
 )
