@@ -3,6 +3,7 @@
 import inspect
 import re
 from importlib import import_module
+from itertools import count
 from textwrap import indent
 from typing import Any
 
@@ -120,14 +121,17 @@ PLOT = re.compile(r"^```\{plot\}\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 def rewrite(app: Any, page: str, source: list[str]) -> None:
     """Say in Sphinx's own words what pages say in words that readers of files follow.
 
-    Links to scripts lead to their pages in the gallery; MyST cannot run the directive
-    of matplotlib by itself; the empty line that ends an example is not shown.
+    Links to scripts lead to their pages in the gallery; matplotlib's directive reads
+    reStructuredText only; the empty line that ends an example is not shown.
     """
+    numbers = count(1)  # of pictures; the directive would begin anew in each block
+
+    def draw(found: re.Match[str]) -> str:
+        head = f".. plot::\n   :filename-prefix: {page}-{next(numbers)}\n"
+        return f"```{{eval-rst}}\n{head}{indent(found[1], '   ')}```"
+
     text = EXAMPLE.sub(r"](auto_examples/\1.rst)", source[0])
-    text = text.replace("\n\n```\n", "\n```\n")
-    source[0] = PLOT.sub(
-        lambda found: f"```{{eval-rst}}\n.. plot::\n{indent(found[1], '   ')}```", text
-    )
+    source[0] = PLOT.sub(draw, text.replace("\n\n```\n", "\n```\n"))
 
 
 LABEL = re.compile(r":ref:`([^`<]+?)\s*<\w+>`")
