@@ -92,7 +92,7 @@ if len(sys.argv) == 1:
         ax.bar_label(bars, fmt="%.2f", fontsize="small")
     ax.set_xticks(range(len(kinds)), kinds)
     ax.set(ylabel="share right", ylim=(0, 1.15), yticks=[0, 0.5, 1])
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    ax.legend(ncols=2, loc="lower left", bbox_to_anchor=(0, 1), frameon=False)
     plt.show()
 
 # %%
