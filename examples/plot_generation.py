@@ -10,7 +10,7 @@ The text is made from a small grammar: subject and verb agree, and two people sp
 turn. For a text of your own run ``python plot_generation.py FILE`` (it may be
 compressed, .gz), for which the default settings take some minutes for each million
 characters. What they reach on tinyshakespeare, 1.50 nats per character, and what they
-write after "ROMEO:", stands on the page on language models of the user guide.
+write after "ROMEO:", stands on :doc:`the page on texts that go on </generating>`.
 """
 
 # %%
@@ -138,3 +138,5 @@ plt.show()
 
 begin = test.splitlines()[1][:6]
 print(model.sample(prefix=begin, max_tokens=300, temperature=0.7, random_state=0)[0])
+
+# sphinx_gallery_thumbnail_number = 2

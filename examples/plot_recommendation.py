@@ -3,9 +3,9 @@ Recommend the next item of a session
 ====================================
 
 A shop knows what somebody clicked on so far, and has room to show a few items more.
-Which ones? A network learns from sessions of items alone. Beside it stand the two rules
-that every shop can have at once: what is most popular, and what followed the last item
-most often.
+Which ones? A network learns from sessions of items alone. Beside it stand rules that
+count: what is most popular, what followed the last item most often, and what came two
+items after.
 
 The sessions are made: people have two habits and follow them in turn, so that the item
 before the last tells what comes next, and all items are equally popular. For data of
@@ -13,7 +13,7 @@ your own run ``python plot_recommendation.py FILE``, where FILE is a table of Re
 with the columns user_id:token, item_id:token, timestamp:float, such as ml-100k.inter
 (films that people rated), which takes minutes. There the last film is among twenty
 recommended ones in 23 of 100 cases, by what followed the last film in 18, and among the
-most popular ones in 8 (the page on recommendations in the user guide has the table).
+most popular ones in 8 (:doc:`the page on recommendations </recommending>` has a table).
 """
 
 # %%

@@ -11,9 +11,9 @@ yours. They are made to hold what counts of words cannot see: one word turns ano
 ("nobody could call it dirty"), and half of a sentence turns the other. For messages of
 your own run ``python plot_sentiment.py FILE``, where each line of FILE is a label, a
 blank or tab, and a message, such as those of the Stanford Sentiment Treebank or of the
-SMS Spam Collection; it may be compressed (.gz). What the network reaches on these two
-stands in the chapter on texts of the user guide: 0.80 of the sentences right, and an F1
-of 0.96 for spam.
+SMS Spam Collection; it may be compressed (.gz). :doc:`The page on texts </text>` says
+what default settings reach on these two: 0.78 to 0.80 of the sentences right, and an
+F1 of 0.96 for spam.
 """
 
 # %%
