@@ -220,7 +220,7 @@ for ax, kind in zip(axes, kinds, strict=False):
     text = min((X_test[n] for n in found), key=lambda text: abs(len(text.split()) - 9))
     tokens = encoder.transform([text])
     (importance,) = sequence_importance(
-        classifier, tokens, method="occlusion", baseline=[-1], target=kind
+        classifier, tokens, method="occlusion", target=kind
     )
     words = encoder.inverse_transform(tokens)[0]
     fall = importance[:, 0]
