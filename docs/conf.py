@@ -46,6 +46,7 @@ plot_formats = [("png", 120)]
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
+    "within_subsection_order": "FileNameSortKey",
     "filename_pattern": "/plot_",  # others are shown, and not run
     "abort_on_example_error": True,
     "remove_config_comments": True,
