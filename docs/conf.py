@@ -32,6 +32,7 @@ myst_heading_anchors = 3
 
 autosummary_generate = True
 autodoc_typehints = "none"  # numpydoc tells them in words
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False  # the template of a class lists them
 numpydoc_use_plots = True
 
@@ -59,7 +60,13 @@ html_title = "skrnn"
 html_static_path = ["_static"]
 html_css_files = ["skrnn.css"]
 html_show_sourcelink = False
-html_sidebars = {"install": [], "start": [], "migrating": [], "faq": [], "changelog": []}
+html_sidebars = {
+    "install": [],
+    "start": [],
+    "migrating": [],
+    "faq": [],
+    "changelog": [],
+}
 html_theme_options = {
     "navigation_with_keys": False,
     "show_prev_next": True,
@@ -72,24 +79,36 @@ copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
 
-
-def public_methods(module: str, name: str) -> list[str]:
+def public_methods(each: type) -> list[str]:
     """Methods of a class, but for scikit-learn's requests of metadata."""
-    members = inspect.getmembers(getattr(import_module(module), name), callable)
+    members = inspect.getmembers(each, inspect.isroutine)
     return [m for m, _ in members if not re.match(r"_|get_metadata|set_\w+_request", m)]
 
 
-def own_methods(module: str, name: str) -> list[str]:
-    """Those of them that skrnn documents."""
-    each = getattr(import_module(module), name)
-    return [
-        method
-        for method in public_methods(module, name)
-        if getattr(each, method).__module__.startswith("skrnn")
-    ]
+MODULES = ["", ".forecasting", ".inspection", ".panel"]
+METHODS = {
+    f"skrnn{module}.{name}": public_methods(getattr(home, name))
+    for module in MODULES
+    for home in [import_module(f"skrnn{module}")]
+    for name in home.__all__
+    if inspect.isclass(getattr(home, name))
+}
 
 
-autosummary_context = {"public_methods": public_methods, "own_methods": own_methods}
+def is_ours(name: str, method: str) -> bool:
+    """Whether a method is written here, and not in scikit-learn or sktime."""
+    home, _, each = name.rpartition(".")
+    function = getattr(getattr(import_module(home), each), method)
+    return getattr(function, "__module__", "").startswith("skrnn")
+
+
+autosummary_context = {  # plain values, which Sphinx can keep from build to build
+    "public_methods": METHODS,
+    "own_methods": {
+        name: [method for method in methods if is_ours(name, method)]
+        for name, methods in METHODS.items()
+    },
+}
 
 EXAMPLE = re.compile(r"\]\(\.\./examples/(\w+)\.py\)")
 
@@ -99,6 +118,15 @@ def link_gallery(app: Any, page: str, source: list[str]) -> None:
     source[0] = EXAMPLE.sub(r"](auto_examples/\1.rst)", source[0])
 
 
+LABEL = re.compile(r":ref:`([^`<]+?)\s*<\w+>`")
+
+
+def forget_labels(app: Any, what: Any, name: Any, each: Any, options: Any, lines: Any):
+    """Keep the words of links that docstrings of scikit-learn make within its pages."""
+    lines[:] = [LABEL.sub(r"\1", line) for line in lines]
+
+
 def setup(app: Any) -> None:
     """Add what no extension does."""
+    app.connect("autodoc-process-docstring", forget_labels)
     app.connect("source-read", link_gallery)

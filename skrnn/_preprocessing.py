@@ -64,7 +64,7 @@ class SequenceScaler(
         ``per="feature"``.
     n_features_in_ : int
         Number of columns of a table, else number of features of a step.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features; only if they all have names that are strings.
 
     See Also
@@ -221,13 +221,13 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
 
         Parameters
         ----------
-        input_features : array of str of shape (n_features_in_,) or None, default=None
+        input_features : array of str of shape (`n_features_in_`,) or None, default=None
             Names of the columns of a table, or of the features of a step; None takes
             ``feature_names_in_`` or "x0", "x1", ...
 
         Returns
         -------
-        names : ndarray of str of shape (n_features_in_,)
+        names : ndarray of str of shape (`n_features_in_`,)
             The names.
         """
         names: NDArray[np.object_] = super().get_feature_names_out(input_features)
