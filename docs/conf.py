@@ -3,6 +3,8 @@
 import inspect
 import re
 from importlib import import_module
+from itertools import count
+from textwrap import indent
 from typing import Any
 
 import skrnn
@@ -118,6 +120,20 @@ def link_gallery(app: Any, page: str, source: list[str]) -> None:
     source[0] = EXAMPLE.sub(r"](auto_examples/\1.rst)", source[0])
 
 
+PLOT = re.compile(r"^```\{plot\}\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
+
+
+def draw_plots(app: Any, page: str, source: list[str]) -> None:
+    """Write plots as reStructuredText, since their directive reads nothing else."""
+    numbers = count(1)  # in files' names; the directive would begin anew in each block
+
+    def as_rst(found: re.Match[str]) -> str:
+        head = f".. plot::\n   :filename-prefix: {page}-{next(numbers)}\n"
+        return f"```{{eval-rst}}\n{head}{indent(found[1], '   ')}```"
+
+    source[0] = PLOT.sub(as_rst, source[0])
+
+
 LABEL = re.compile(r":ref:`([^`<]+?)\s*<\w+>`")
 
 
@@ -130,3 +146,4 @@ def setup(app: Any) -> None:
     """Add what no extension does."""
     app.connect("autodoc-process-docstring", forget_labels)
     app.connect("source-read", link_gallery)
+    app.connect("source-read", draw_plots)
