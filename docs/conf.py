@@ -115,23 +115,23 @@ autosummary_context = {  # plain values, which Sphinx can keep from build to bui
 EXAMPLE = re.compile(r"\]\(\.\./examples/(\w+)\.py\)")
 
 
-def link_gallery(app: Any, page: str, source: list[str]) -> None:
-    """Lead links to scripts, which readers of the files follow, to their pages."""
-    source[0] = EXAMPLE.sub(r"](auto_examples/\1.rst)", source[0])
+PLOT = re.compile(r"^```\{plot\}\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
-PLOT = re.compile(r"^```\{plot\}\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
+def rewrite(app: Any, page: str, source: list[str]) -> None:
+    """Say in Sphinx's own words what pages say in words that readers of files follow.
 
+    Links to scripts lead to their pages in the gallery; matplotlib's directive reads
+    reStructuredText only; the empty line that ends an example is not shown.
+    """
+    numbers = count(1)  # of pictures; the directive would begin anew in each block
 
-def draw_plots(app: Any, page: str, source: list[str]) -> None:
-    """Write plots as reStructuredText, since their directive reads nothing else."""
-    numbers = count(1)  # in files' names; the directive would begin anew in each block
-
-    def as_rst(found: re.Match[str]) -> str:
+    def draw(found: re.Match[str]) -> str:
         head = f".. plot::\n   :filename-prefix: {page}-{next(numbers)}\n"
         return f"```{{eval-rst}}\n{head}{indent(found[1], '   ')}```"
 
-    source[0] = PLOT.sub(as_rst, source[0])
+    text = EXAMPLE.sub(r"](auto_examples/\1.rst)", source[0])
+    source[0] = PLOT.sub(draw, text.replace("\n\n```\n", "\n```\n"))
 
 
 LABEL = re.compile(r":ref:`([^`<]+?)\s*<\w+>`")
@@ -145,5 +145,4 @@ def forget_labels(app: Any, what: Any, name: Any, each: Any, options: Any, lines
 def setup(app: Any) -> None:
     """Add what no extension does."""
     app.connect("autodoc-process-docstring", forget_labels)
-    app.connect("source-read", link_gallery)
-    app.connect("source-read", draw_plots)
+    app.connect("source-read", rewrite)

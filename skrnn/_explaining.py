@@ -49,7 +49,8 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         None for the first.
     baseline : array of shape (n_features,) or None, default=None
         A step that says nothing; None is the mean of all steps of X, as the network
-        reads them: with ``missing="mask"``, filled, and with their marks.
+        reads them: with ``missing="mask"``, filled, and with their marks. A category
+        is unknown there (-1).
     n_points : int, default=64
         Points of the way that gradients are taken at.
     width : int, default=1

@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections import defaultdict
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ import skrnn.panel
 import skrnn.testing
 
 ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+NOT_RUN = {"text", "sh", "bibtex", "{include}", "{toctree}", "{eval-rst}"}
 MODULES = ["datasets", "forecasting", "inspection", "metrics", "panel", "testing"]
 PUBLIC = {
     **{name: getattr(skrnn, name) for name in skrnn.__all__ if "Error" not in name},
@@ -163,3 +166,27 @@ def test_the_readme_has_exactly_two_commands():
     assert all("\n" not in command for command in commands)
     assert commands[0].endswith("python examples/quickstart.py")
     assert commands[1].endswith("pytest")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_block_of_python_runs(page):
+    text = page.read_text()
+    blocks = re.findall(
+        r"^ *(`{3,})(\S*).*?\n(.*?)^ *\1$", text, re.DOTALL | re.MULTILINE
+    )
+    for _, language, block in blocks:
+        if language in {"python", "{plot}"}:
+            assert ">>> " in block, block
+        else:
+            assert language in NOT_RUN, language
+            assert ">>> " not in block, block
+
+
+def test_the_reference_has_every_public_name():
+    page = (ROOT / "docs" / "api.md").read_text()
+    for module in ["", *MODULES, "tuning"]:
+        home = import_module(f"skrnn.{module}".rstrip("."))
+        part = page.split(f"currentmodule:: {home.__name__}\n")[1]
+        part = part.split("currentmodule::")[0]
+        for name in home.__all__:
+            assert re.search(rf"\b{name}\b", part), name

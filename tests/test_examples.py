@@ -97,49 +97,73 @@ def test_a_stream_finds_more_spikes_than_their_size_does(tmp_path):
 
 @pytest.mark.slow
 def test_texts_are_learned_and_written(tmp_path):
-    output, _ = run_example("shakespeare.py", tmp_path)
+    output, _ = run_example("plot_generation.py", tmp_path)
     network, pairs = re.search(r"network ([\d.]+) .* pairs ([\d.]+)", output).groups()
     drawn = math.log(2 * 8 * 5 * 5) / 33.7  # the grammar's choices, per character
     assert drawn < float(network) < 0.25 < 1.0 < float(pairs)
     *usual, odd = [float(x) for x in re.findall(r"^ +(\d\.\d\d)  ", output, re.M)]
     assert len(usual) == 4
     assert max(usual) < 0.5 < 2.0 < odd
-    lines = output.split("A sample:")[1].split("\n")[2:-2]  # the last one is cut
-    assert len(lines) > 5
+    lines = output.splitlines()[-9:-1]  # of the sample, whose last line is cut
     assert all(re.fullmatch(r"\w+: (The \w+ \w+s|All \w+s \w+).*\.", x) for x in lines)
 
 
 @pytest.mark.slow
 def test_requests_with_new_names_are_understood(tmp_path):
-    output, _ = run_example("intents.py", tmp_path)
+    output, _ = run_example("plot_intents.py", tmp_path)
     network, baseline = re.search(
         r"F1 of slots: .*? ([\d.]+), .* ([\d.]+)", output
     ).groups()
     assert float(network) > 0.95 > 0.5 > float(baseline)
     assert float(re.search(r"intents right: network ([\d.]+)", output)[1]) > 0.95
-    assert re.search(r"^  \w+ +B-(from|to)$", output, re.MULTILINE)
+    understood = output.split("F1 of slots")[1]
+    assert re.search(r"^  \w+ +B-(from|to)$", understood, re.MULTILINE)
 
 
 @pytest.mark.slow
 def test_dates_are_brought_into_one_form(tmp_path):
-    output, _ = run_example("dates.py", tmp_path)
+    output, _ = run_example("plot_translation.py", tmp_path)
     network, pandas = re.search(r"network ([\d.]+), pandas ([\d.]+)", output).groups()
     assert float(network) > 0.95 > 0.9 > float(pandas)
 
 
+@pytest.fixture(scope="module")
+def sentiment(tmp_path_factory):
+    """What the example of sentiment prints."""
+    output, _ = run_example("plot_sentiment.py", tmp_path_factory.mktemp("sentiment"))
+    return output
+
+
 @pytest.mark.slow
-def test_reviews_are_understood_that_counts_of_words_do_not_tell(tmp_path):
-    output, _ = run_example("messages.py", tmp_path)
-    network, counts = re.search(
-        r"network ([\d.]+), counts .* ([\d.]+)", output
+def test_reviews_are_understood_that_counts_of_words_do_not_tell(sentiment):
+    network, words, pairs = re.search(
+        r"network ([\d.]+), counts of words ([\d.]+), counts of pairs ([\d.]+)",
+        sentiment,
     ).groups()
-    assert float(network) > 0.95 > 0.7 > float(counts)
-    assert len(re.findall(r"^  \w+ +[+-][\d.]+$", output, re.MULTILINE)) > 4
+    assert float(network) > 0.95 > 0.92 > float(pairs) > 0.7 > float(words)
+    assert len(re.findall(r"^  \w+ +[+-][\d.]+$", sentiment, re.MULTILINE)) > 8
+
+
+@pytest.mark.slow
+def test_an_alert_sees_more_bad_days_through_a_network(sentiment):
+    found = {
+        name: (int(right), int(false))
+        for name, right, false in re.findall(
+            r"^(.+?) +alerts: (\d+) of 60 bad days, (\d+) false", sentiment, re.M
+        )
+    }
+    assert found["network"][0] > 50 > 45 > found["counts of pairs"][0]
+    assert found["counts of pairs"][0] > 10 > found["counts of words"][0]
+    assert found["network"][1] <= 10  # of 20 streams of 43 usual days
 
 
 @pytest.mark.slow
 def test_a_network_recommends_what_no_count_tells(tmp_path):
-    output, _ = run_example("next_item.py", tmp_path)
-    network, *others = map(float, re.findall(r"Recall@5 ([\d.]+)", output))
-    assert network > 0.7 > 0.3 > max(others)
+    output, _ = run_example("plot_recommendation.py", tmp_path)
+    recalls = {
+        name: float(recall)
+        for name, recall in re.findall(r"^(.+?) +Recall@5 ([\d.]+)", output, re.M)
+    }
+    assert recalls["network"] > recalls["came two items after"] + 0.02 > 0.7
+    assert max(recalls["followed the last item"], recalls["most popular"]) < 0.3
     assert "(it came next)" in output

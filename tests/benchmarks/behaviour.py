@@ -1,7 +1,7 @@
 """What libraries make of the same input: python behaviour.py, in any environment.
 
-The rows of the README that are no scores and no times. Each library gets a small network
-of its own and the same sequences; of those that are not installed nothing is said.
+The rows of the README that are no scores and no times. Each library gets a network of
+its own and the same sequences; of those that are not installed nothing is said.
 """
 
 import argparse
