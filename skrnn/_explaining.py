@@ -12,7 +12,7 @@ from sklearn.base import is_regressor
 from skrnn._base import BaseRecurrent
 from skrnn._categories import check_step_codes
 
-__all__ = ["METHODS", "N_POINTS", "baseline_of", "explain", "names_of"]
+__all__ = ["METHODS", "N_POINTS", "baseline_of", "check_how", "explain", "names_of"]
 __all__ += ["network_of", "pick", "sequence_importance"]
 
 METHODS = ("integrated_gradients", "occlusion")
@@ -92,6 +92,16 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
     >>> bool(sum(marked) > sum(others))
     True
     """
+    check_how(method, n_points, width)
+    fitted = network_of(estimator)
+    sequences = fitted._read_sequences(X, reset=False)
+    around = baseline_of(fitted, sequences, baseline)
+    how = (method, target, int(n_points), int(width))
+    return explain(fitted, sequences, around, *how)
+
+
+def check_how(method: Any, n_points: Any, width: Any) -> None:
+    """Refuse what cannot be computed."""
     if method not in METHODS:
         raise ValueError(f"method={method!r}, expected one of {METHODS}.")
     for name, value in (("n_points", n_points), ("width", width)):
@@ -99,11 +109,6 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
             raise ValueError(f"{name}={value!r}, expected a number from 1 on.")
     if width % 2 == 0:
         raise ValueError(f"width={width!r}, expected an odd number.")
-    fitted = network_of(estimator)
-    sequences = fitted._read_sequences(X, reset=False)
-    around = baseline_of(fitted, sequences, baseline)
-    how = (method, target, int(n_points), int(width))
-    return explain(fitted, sequences, around, *how)
 
 
 def explain(

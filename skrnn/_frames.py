@@ -13,15 +13,24 @@ from skrnn._sequences import Sequences, offsets_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["frame_to_array", "is_frame", "is_nested_frame", "is_series_of_sequences"]
-__all__ += ["missing_cells"]
-__all__ += ["sequences_from_frame"]
+__all__ = ["as_pandas", "frame_to_array", "is_frame", "is_nested_frame"]
+__all__ += ["is_series_of_sequences", "missing_cells", "sequences_from_frame"]
 
 
 def is_frame(X: Any) -> bool:
     """Whether X is a pandas DataFrame or Series; never imports pandas."""
     pandas = sys.modules.get("pandas")
     return pandas is not None and isinstance(X, pandas.DataFrame | pandas.Series)
+
+
+def as_pandas(X: Any) -> Any:
+    """Make a long frame of polars one of pandas; leave anything else as it is."""
+    polars = sys.modules.get("polars")
+    if polars is None or not isinstance(X, polars.DataFrame):
+        return X
+    import pandas as pd
+
+    return pd.DataFrame({name: X[name].to_numpy() for name in X.columns})
 
 
 def is_nested_frame(X: Any) -> bool:

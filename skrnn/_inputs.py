@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 
 from skrnn._frames import (
+    as_pandas,
     frame_to_array,
     is_frame,
     is_nested_frame,
@@ -59,7 +60,8 @@ def as_sequences(
         - DataFrame with a MultiIndex (sequence, time), as in sktime's ``pd-multiindex``
           panels; its columns are the features;
         - nested DataFrame, one row per sequence, whose cells are Series;
-        - long DataFrame with one row per step, ``sequence_id`` and maybe ``time``;
+        - long DataFrame, of polars too, with one row per step, ``sequence_id`` and
+          maybe ``time``;
         - plain DataFrame, one row per sequence, one column per step.
     layout : {"steps-features", "features-steps"}, default="steps-features"
         Order of the last two axes of a 3-D array. sktime's ``numpy3D`` and aeon are
@@ -112,6 +114,8 @@ def as_sequences(
     if isinstance(X, Sequences):
         _refuse_options("Sequences", {**of_frames, **of_arrays, **of_panels})
         return X
+    if sequence_id is not None:
+        X = as_pandas(X)
     if is_frame(X):
         framed = sequences_from_frame(X, sequence_id=sequence_id, time=time)
         if framed is not None:

@@ -10,9 +10,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrnn._base import BaseRecurrent
 from skrnn._explaining import (
-    METHODS,
     N_POINTS,
     baseline_of,
+    check_how,
     explain,
     names_of,
     network_of,
@@ -176,6 +176,7 @@ class TrainingHistoryDisplay:
         if log_scale:
             self.ax_.set_yscale("log")
         self.ax_.set(xlabel="epoch", ylabel="loss")
+        self.ax_.xaxis.get_major_locator().set_params(integer=True)
         self.ax_.legend()
         return self
 
@@ -343,12 +344,13 @@ class ForecastDisplay:
         self.ax_.plot(time_of(self.y), np.asarray(self.y), color="C0", label="known")
         points = {"marker": "."} if len(times) == 1 else {}
         (self.line_,) = self.ax_.plot(
-            times, np.asarray(self.y_pred), color="C1", label="forecast", **points
+            times, np.asarray(self.y_pred), color="C3", label="forecast", **points
         )
         if self.y_test is not None:
             truth = {"color": "C0", "linestyle": "--", "label": "what came"}
             self.ax_.plot(time_of(self.y_test), np.asarray(self.y_test), **truth)
         self.ax_.axvline(time_of(self.y)[-1], color="0.5", linewidth=0.8)
+        self.ax_.set_ylabel(getattr(self.y_pred, "name", None) or "")
         self.ax_.legend()
         return self
 
@@ -417,6 +419,7 @@ class SequenceImportanceDisplay:
         method: str = "integrated_gradients",
         target: Any = None,
         baseline: Any = None,
+        width: Any = 1,
         axes: Any = None,
     ) -> Self:
         """Compute the importance in one sequence of X, and draw it.
@@ -435,6 +438,8 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         target : label, int or None, default=None
             As for ``sequence_importance``.
         baseline : array of shape (n_features,) or None, default=None
+            As for ``sequence_importance``.
+        width : int, default=1
             As for ``sequence_importance``.
         axes : sequence of two matplotlib Axes or None, default=None
             Where to draw; None makes a new figure.
@@ -455,12 +460,12 @@ shape (n_steps_i, n_features), or array of shape (n_sequences, n_steps), or Sequ
         ImportError
             If matplotlib is not installed.
         """
+        check_how(method, N_POINTS, width)
         fitted = network_of(estimator)
         sequences, one = pick(fitted, X, index)
-        if method not in METHODS:
-            raise ValueError(f"method={method!r}, expected one of {METHODS}.")
         around = baseline_of(fitted, sequences, baseline)
-        importance = explain(fitted, one, around, method, target, N_POINTS, 1)[0]
+        how = (method, target, N_POINTS, int(width))
+        importance = explain(fitted, one, around, *how)[0]
         display = cls(one[0], importance, names_of(fitted))
         return display.plot(axes=axes)
 

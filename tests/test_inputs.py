@@ -163,6 +163,16 @@ def test_without_time_the_rows_of_a_sequence_keep_their_order() -> None:
     assert_equal(sequences, Sequences([[4], [2], [3], [1]], [0, 2, 4]))
 
 
+def test_a_long_frame_of_polars_is_read_like_one_of_pandas() -> None:
+    import polars
+
+    days = pd.to_datetime(["2024-01-10", "2024-01-09", "2024-01-09"])
+    frame = pd.DataFrame({"id": ["b", "b", "a"], "day": days, "x": [2.0, 1.0, 3.0]})
+    same = polars.DataFrame({name: frame[name].to_numpy() for name in frame})
+    sequences = as_sequences(same, sequence_id="id", time="day")
+    assert_equal(sequences, as_sequences(frame, sequence_id="id", time="day"))
+
+
 def test_dates_are_sorted_as_dates() -> None:
     days = pd.to_datetime(["2024-01-10", "2024-01-09"])
     frame = pd.DataFrame({"id": [0, 0], "day": days, "x": [2, 1]})

@@ -250,6 +250,7 @@ def test_a_history_has_a_line_for_each_loss(waves):
         assert_array_equal(line.get_ydata(), expected)
         assert_array_equal(line.get_xdata(), [1, 2, 3, 4])
     assert display.ax_.get_yscale() == "log"
+    assert all(tick == round(tick) for tick in display.ax_.get_xticks())
     only = TrainingHistoryDisplay.from_estimator(model, metrics=["dur"], ax=display.ax_)
     assert only.ax_ is display.ax_
     with pytest.raises(ValueError, match=r"metrics=\['nothing'\], but the history has"):
@@ -298,6 +299,9 @@ def test_a_forecast_is_drawn_with_its_bands():
     assert {points.min(), points.max()} == {wide.min(), wide.max()}
     labels = [each.get_text() for each in display.ax_.get_legend().get_texts()]
     assert labels == ["95 %", "80 %", "50 %", "known", "forecast", "what came"]
+    assert display.ax_.get_ylabel() == y.name
+    band = display.bands_[0].get_facecolor()[0]
+    assert not np.allclose(mpl.colors.to_rgb(display.line_.get_color()), band[:3])
     draw = ForecastDisplay.from_estimator
     assert len(draw(model, fh, coverage=0.9).bands_) == 1
     assert len(draw(model, fh, coverage=[]).bands_) == 0
@@ -333,11 +337,16 @@ def test_importance_is_drawn_below_its_sequence(pairs):
     mean = np.concatenate(X).mean(axis=0)
     expected = sequence_importance(model, X[2:3], target=1, baseline=mean)[0]
     assert_allclose(display.importance, expected)
+    how = {"method": "occlusion", "width": 3}
+    wide = SequenceImportanceDisplay.from_estimator(model, X[2:3], **how)
+    assert_allclose(wide.importance, sequence_importance(model, X[2:3], **how)[0])
     assert_array_equal(display.image_.get_array(), display.importance.T)
     named = GRURegressor(**SMALL).fit([frame, frame], [0.0, 1.0])
     picture = SequenceImportanceDisplay.from_estimator(named, [frame, frame], -1)
     ticks = [each.get_text() for each in picture.axes_[1].get_yticklabels()]
     assert ticks == ["flow", "level"]
+    with pytest.raises(ValueError, match="width=2, expected an odd number"):
+        SequenceImportanceDisplay.from_estimator(model, X, width=2)
     with pytest.raises(ValueError, match="index=99, but X has 40 sequence"):
         SequenceImportanceDisplay.from_estimator(model, X, 99)
 
