@@ -84,7 +84,9 @@ def comes_back(value: Any) -> bool:
         if type(value).__name__ == "ForecastingHorizon":
             return value.freq is None or to_offset(value.freq) == value._freq
         zone, freq = getattr(value, "tz", None), getattr(value, "freq", None)
-        named = zone is None or pd.Timestamp(0, tz=str(zone)).tz == zone
+        # (where zones are those of pytz, a time has one of its own for each offset)
+        zones = [pd.DatetimeIndex([], tz=each).tz for each in (zone, str(zone)) if zone]
+        named = zone is None or zones[0] == zones[1]
         return named and (freq is None or to_offset(value.freqstr) == freq)
     except (KeyError, TypeError, ValueError, OSError):
         return False

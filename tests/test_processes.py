@@ -9,11 +9,11 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+import train_together
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skrnn import GRUClassifier
 from skrnn._processes import Processes, the_processes
-from tests import train_together
 
 SAME = ["classify", "forecast", "own_loss", "tag", "transduce"]
 ALL = [*SAME, "with_stem", "stopped"]
