@@ -3,8 +3,6 @@
 import inspect
 import re
 from importlib import import_module
-from itertools import count
-from textwrap import indent
 from typing import Any
 
 import skrnn
@@ -101,22 +99,6 @@ def link_gallery(app: Any, page: str, source: list[str]) -> None:
     source[0] = EXAMPLE.sub(r"](auto_examples/\1.rst)", source[0])
 
 
-PLOT = re.compile(r"^```\{plot\}\n((?::.*\n)*)((?:.*\n)*?)```$", re.MULTILINE)
-
-
-def draw_plots(app: Any, page: str, source: list[str]) -> None:
-    """Hand plots to docutils: matplotlib's directive does not work within MyST."""
-    numbers = count(1)
-
-    def rewritten(found: re.Match[str]) -> str:
-        name = f":filename-prefix: {page}-{next(numbers)}\n"
-        body = indent(name + found[1] + "\n" + found[2], "    ")
-        return "```{eval-rst}\n.. plot::\n" + body + "```"
-
-    source[0] = PLOT.sub(rewritten, source[0])
-
-
 def setup(app: Any) -> None:
     """Add what no extension does."""
     app.connect("source-read", link_gallery)
-    app.connect("source-read", draw_plots)
