@@ -15,10 +15,10 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def run_example(name, folder, *options):
-    """What an example prints; warnings are errors, but for those of the options."""
+def run_example(name, folder):
+    """What an example prints; warnings are errors."""
     run = subprocess.run(
-        [sys.executable, "-W", "error", *options, EXAMPLES / name],
+        [sys.executable, "-W", "error", EXAMPLES / name],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(Path(skrnn.__file__).parents[1])},
         capture_output=True,
@@ -32,14 +32,6 @@ def run_example(name, folder, *options):
 def quickstart(tmp_path_factory):
     """What the quickstart prints, and the folder it ran in."""
     return run_example("quickstart.py", tmp_path_factory.mktemp("quickstart"))
-
-
-@pytest.fixture(scope="module")
-def forecast(tmp_path_factory):
-    """What the forecasting example prints, and the folder it ran in."""
-    folder = tmp_path_factory.mktemp("forecast")
-    # 2026-11-25, sktime 1.2: its own forecasters warn of a default that will change
-    return run_example("forecast.py", folder, "-W", "default::FutureWarning")
 
 
 @pytest.mark.slow
@@ -59,27 +51,8 @@ def test_quickstart_forecasts_better_than_the_last_value(quickstart):
 
 
 @pytest.mark.slow
-def test_forecasts_are_better_than_those_without_a_network(forecast):
-    output, _ = forecast
-    single, backtest, panel = (
-        {
-            name: [
-                float(each) for each in re.findall(rf"{name}.* ([\d.]+)$", part, re.M)
-            ]
-            for name in ["GRUForecaster", "value a year ago", "Theta"]
-        }
-        for part in re.split("Backtest|Panel", output)
-    )
-    for part in single, backtest, panel:
-        assert max(part["GRUForecaster"]) < part["value a year ago"][0]
-        assert max(part["GRUForecaster"]) < part["Theta"][0]
-    assert single["GRUForecaster"][0] < 0.6
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("example", ["quickstart", "forecast"])
-def test_examples_save_the_picture_where_they_say(example, request):
-    output, folder = request.getfixturevalue(example)
+def test_the_quickstart_saves_its_picture_where_it_says(quickstart):
+    output, folder = quickstart
     picture = Path(re.search(r"Saved (.+\.png)", output)[1])
     assert picture.parent == folder
     assert picture.read_bytes()[: len(PNG)] == PNG
