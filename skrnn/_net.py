@@ -40,6 +40,13 @@ class Net(NeuralNet):
     guard: FiniteGuard | None = None
     processes: Processes | None = None
 
+    def __sklearn_tags__(self) -> Any:
+        """Let scorers of scikit-learn ask for probabilities, where there are some."""
+        tags = super().__sklearn_tags__()
+        if self.kind == "classes":
+            tags.estimator_type = "classifier"
+        return tags
+
     def get_iterator(self, dataset: Dataset, training: bool = False) -> Any:
         """Slice whole batches; no DataLoader."""
         if not training:

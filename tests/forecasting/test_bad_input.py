@@ -207,7 +207,7 @@ def test_row_54_an_index_that_holds_no_times_is_refused(form, kind):
     index = pd.Index([f"t{i:02d}" for i in range(N)] if kind == "texts" else values())
     y = panel(index, index) if form == "panel" else FORMS[form](index)
     key = "y of series ('p',)" if form == "panel" else "y"
-    message = f"{key} has an index of Index ({'str' if kind == 'texts' else 'float64'})"
+    message = f"{key} has an index of Index ({index.dtype})"
     refused(message, y, kind=TypeError)
 
 
@@ -739,7 +739,9 @@ def test_rows_38_to_40_what_is_no_real_number_is_refused(dtype, form):
 
 def test_columns_of_one_name_are_looked_at_one_by_one():
     y = pd.concat([series(), series().astype(str)], axis=1, keys=["a", "a"])
-    with pytest.raises(TypeError, match="Column 'a' of y holds values of type str"):
+    with pytest.raises(
+        TypeError, match="Column 'a' of y holds values of type (str|object)"
+    ):
         make().fit(y)
 
 
