@@ -740,7 +740,7 @@ def test_rows_38_to_40_what_is_no_real_number_is_refused(dtype, form):
 def test_columns_of_one_name_are_looked_at_one_by_one():
     y = pd.concat([series(), series().astype(str)], axis=1, keys=["a", "a"])
     with pytest.raises(
-        TypeError, match="Column 'a' of y holds values of type (str|object)"
+        TypeError, match=r"Column 'a' of y holds values of type (str|object)"
     ):
         make().fit(y)
 
