@@ -86,13 +86,13 @@ def test_examples_save_the_picture_where_they_say(example, request):
 
 
 @pytest.mark.slow
-def test_a_stream_finds_more_spikes_than_their_size_does(tmp_path):
-    output, folder = run_example("stream.py", tmp_path)
-    network, size = re.search(r"found: ([\d.]+), .*alone: ([\d.]+)", output).groups()
-    assert float(network) > max(0.9, float(size))
-    false, alerts = re.search(r"no spike: (\d+) of (\d+)", output).groups()
-    assert int(false) < int(alerts) / 2
-    assert (folder / "stream.png").read_bytes().startswith(PNG)
+def test_a_stream_finds_more_spikes_than_sizes_and_changes_do(tmp_path):
+    output, _ = run_example("plot_stream.py", tmp_path)
+    pattern = r"found: network ([\d.]+), size ([\d.]+), change ([\d.]+)"
+    network, *baselines = map(float, re.search(pattern, output).groups())
+    assert network > max(0.8, *baselines)
+    false, alerts = map(int, re.search(r"no spike: (\d+) of (\d+)", output).groups())
+    assert false < 0.6 * alerts
 
 
 @pytest.mark.slow
