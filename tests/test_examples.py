@@ -143,3 +143,20 @@ def test_a_network_recommends_what_no_count_tells(tmp_path):
     network, *others = map(float, re.findall(r"Recall@5 ([\d.]+)", output))
     assert network > 0.7 > 0.3 > max(others)
     assert "(it came next)" in output
+
+
+@pytest.mark.slow
+def test_activities_are_told_without_windows_and_without_flicker(tmp_path):
+    output, _ = run_example("plot_activity.py", tmp_path)
+
+    def numbers(line):
+        found = re.search(rf"^{line}: (.*)$", output, re.MULTILINE)[1]
+        return [float(each) for each in re.findall(r" (\d+\.\d+)", found)]
+
+    network, logistic, trees = numbers("steps right, all seen")
+    assert network > max(logistic + 0.02, trees - 0.02)
+    truth, network, logistic, trees = numbers("changes in a stream")
+    assert network < truth + 1 < truth + 2 < min(logistic, trees)
+    everything, late, at_once, trees = numbers("steps right, live")
+    assert everything > late - 0.01 > at_once
+    assert trees > at_once > 0.9
