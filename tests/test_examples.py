@@ -160,3 +160,19 @@ def test_activities_are_told_without_windows_and_without_flicker(tmp_path):
     everything, late, at_once, trees = numbers("steps right, live")
     assert everything > late - 0.01 > at_once
     assert trees > at_once > 0.9
+
+
+@pytest.mark.slow
+def test_few_patients_are_judged_as_well_as_by_logistic_regression(tmp_path):
+    output, _ = run_example("plot_visits.py", tmp_path)
+    scores = re.findall(r"^(.*): ROC AUC ([\d.]+) \+- ([\d.]+)", output, re.MULTILINE)
+    areas = {name: float(area) for name, area, _ in scores}
+    spreads = {name: float(spread) for name, _, spread in scores}
+    logistic = areas["logistic, mean of visits"]
+    assert min(areas.values()) > 0.87
+    assert abs(areas["network"] - logistic) < spreads["network"]
+    each_visit = areas["network at each visit"], areas["logistic at each visit"]
+    assert abs(each_visit[0] - each_visit[1]) < spreads["network at each visit"]
+    losses = [float(loss) for loss in re.findall(r"log loss ([\d.]+)", output)]
+    assert losses[-1] < min(losses[:-1]) + 0.005  # the vote is the last one
+    assert "66 die\nleft out: 22" in output
