@@ -28,6 +28,12 @@ def run_example(name, folder, *options):
     return run.stdout, folder
 
 
+def numbers_after(words, output):
+    """The fractions in the line of an output that begins with some words."""
+    line = re.search(rf"^{re.escape(words)}: (.*)$", output, re.MULTILINE)[1]
+    return [float(each) for each in re.findall(r"\d+\.\d+", line)]
+
+
 @pytest.fixture(scope="module")
 def quickstart(tmp_path_factory):
     """What the quickstart prints, and the folder it ran in."""
@@ -148,16 +154,11 @@ def test_a_network_recommends_what_no_count_tells(tmp_path):
 @pytest.mark.slow
 def test_activities_are_told_without_windows_and_without_flicker(tmp_path):
     output, _ = run_example("plot_activity.py", tmp_path)
-
-    def numbers(line):
-        found = re.search(rf"^{line}: (.*)$", output, re.MULTILINE)[1]
-        return [float(each) for each in re.findall(r" (\d+\.\d+)", found)]
-
-    network, logistic, trees = numbers("steps right, all seen")
+    network, logistic, trees = numbers_after("steps right, all seen", output)
     assert network > max(logistic + 0.02, trees - 0.02)
-    truth, network, logistic, trees = numbers("changes in a stream")
+    truth, network, logistic, trees = numbers_after("changes in a stream", output)
     assert network < truth + 1 < truth + 2 < min(logistic, trees)
-    everything, late, at_once, trees = numbers("steps right, live")
+    everything, late, at_once, trees = numbers_after("steps right, live", output)
     assert everything > late - 0.01 > at_once
     assert trees > at_once > 0.9
 
@@ -176,3 +177,14 @@ def test_few_patients_are_judged_as_well_as_by_logistic_regression(tmp_path):
     losses = [float(loss) for loss in re.findall(r"log loss ([\d.]+)", output)]
     assert losses[-1] < min(losses[:-1]) + 0.005  # the vote is the last one
     assert "66 die\nleft out: 22" in output
+
+
+@pytest.mark.slow
+def test_speakers_are_told_at_the_end_and_while_they_speak(tmp_path):
+    output, _ = run_example("plot_speech.py", tmp_path)
+    network, *baselines = numbers_after("utterances", output)
+    assert network > max(0.97, *baselines)
+    tagger, classifier, logistic = numbers_after("after 5 steps", output)
+    assert tagger > logistic > classifier
+    tagger, classifier, logistic = numbers_after("after 20 steps", output)
+    assert min(tagger, classifier) > logistic - 0.015
