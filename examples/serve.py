@@ -1,9 +1,12 @@
-"""Answer over HTTP: whole sequences, or live streams one step at a time.
+"""
+Answer over HTTP
+================
 
-Run it with ``python examples/serve.py model.skrnn`` for a classifier or regressor that
-``skrnn.save`` wrote, or without a file for a small one that tells activities by the
-readings of a smart watch (BasicMotions, in sktime). It needs ``fastapi`` and
-``uvicorn``: ``pip install -e ".[serve]"``. Then, for example::
+Whole sequences, or live streams one step at a time. Run it with ``python
+examples/serve.py model.skrnn`` for a classifier or regressor that ``skrnn.save`` wrote,
+or without a file for a small one that tells activities by the readings of a smart watch
+(BasicMotions, in sktime). It needs ``fastapi`` and ``uvicorn``: ``pip install -e
+".[serve]"``. Then, for example::
 
     curl localhost:8000/model
     curl localhost:8000/predict -H "content-type: application/json" \\
@@ -149,7 +152,7 @@ def train():
 if __name__ == "__main__":
     import uvicorn
 
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument("model", nargs="?", help="a file that skrnn.save wrote")
     parser.add_argument("--port", type=int, default=8000)
     options = parser.parse_args()
