@@ -49,6 +49,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "filename_pattern": "/plot_",  # others are shown, and not run
     "abort_on_example_error": True,
+    "capture_repr": (),
     "remove_config_comments": True,
     "min_reported_time": 1e9,  # how long it takes depends on the machine
     "show_memory": False,
