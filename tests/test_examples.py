@@ -16,11 +16,13 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def run_example(name, folder):
-    """What an example prints; warnings are errors."""
+    """What an example prints; warnings are errors, but that no picture is shown."""
+    home = {"PYTHONPATH": str(Path(skrnn.__file__).parents[1]), "MPLBACKEND": "agg"}
+    unseen = "ignore:FigureCanvasAgg is non-interactive"
     run = subprocess.run(
-        [sys.executable, "-W", "error", EXAMPLES / name],
+        [sys.executable, "-W", "error", "-W", unseen, EXAMPLES / name],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(Path(skrnn.__file__).parents[1])},
+        env=os.environ | home,
         capture_output=True,
         text=True,
     )
