@@ -36,6 +36,11 @@ def numbers_after(words, output):
     return [float(each) for each in re.findall(r"\d+\.\d+", line)]
 
 
+def numbers(output, *names):
+    """The first number after each name."""
+    return [float(re.search(rf"\b{name} (-?[\d.]+)", output)[1]) for name in names]
+
+
 @pytest.fixture(scope="module")
 def quickstart(tmp_path_factory):
     """What the quickstart prints, and the folder it ran in."""
@@ -187,3 +192,59 @@ def test_speakers_are_told_at_the_end_and_while_they_speak(tmp_path):
     assert tagger > logistic > classifier
     tagger, classifier, logistic = numbers_after("after 20 steps", output)
     assert min(tagger, classifier) > logistic - 0.015
+
+
+@pytest.mark.slow
+def test_sizes_of_moves_are_forecast_and_prices_are_not(tmp_path):
+    output, _ = run_example("plot_prices.py", tmp_path)
+    level, direction, sizes = re.split("Right about|The size of", output)
+    network, last_value = numbers(level, "network", "last value")
+    assert network > last_value
+    network, always_up = numbers(direction, "network", "always up")
+    assert 0.45 < network < always_up
+    network, fading, days_20, same = numbers(
+        sizes, "network", "fading mean", "last 20 days", "always the same"
+    )
+    assert network < 0.95 * days_20 < 0.7 * same
+    assert network < 1.05 * fading
+    assert 0.75 < numbers(sizes, "within the band:")[0] < 0.95
+
+
+@pytest.mark.slow
+def test_demand_of_the_next_day_is_forecast_better_than_by_a_week_ago(tmp_path):
+    output, _ = run_example("plot_energy.py", tmp_path)
+    network, week, moved, day = numbers(
+        output, "network", "a week ago", "a week ago, moved", "a day ago"
+    )
+    assert network < 0.9 * moved < moved < week < day
+    half, most = numbers(output, "50% band:", "95% band:")
+    assert 0.35 < half < 0.65 < 0.8 < most
+
+
+@pytest.mark.slow
+def test_columns_of_the_past_make_a_better_forecast_of_the_weather(tmp_path):
+    output, _ = run_example("plot_weather.py", tmp_path)
+    with_x, without, last_value, yesterday = numbers(
+        output,
+        "network with X",
+        "network without X",
+        "last value",
+        "the hour yesterday",
+    )
+    assert with_x < 0.98 * without
+    assert with_x < 0.95 * last_value < last_value < yesterday
+    assert without < 1.05 * last_value
+
+
+@pytest.mark.slow
+def test_a_column_of_holidays_makes_a_better_forecast_of_their_week(tmp_path):
+    output, _ = run_example("plot_traffic.py", tmp_path)
+    names = ["network with holidays", "network without", "week before"]
+    with_holidays, without, week_before = numbers(output, *names)
+    assert with_holidays < 0.92 * without
+    assert without < 1.02 * week_before
+    off, _, week_before_off = (
+        numbers(output, rf"{n} [\d.]+ \(days off")[0] for n in names
+    )
+    assert off < 0.85 * week_before_off
+    assert numbers(output, "80% band:")[0] > 0.8
