@@ -123,7 +123,7 @@ def _check_table(estimator: BaseEstimator, X: Any, reset: bool) -> NDArray[Any]:
             raise
         raise type(error)(
             f"X is {type(X).__name__} and cannot be read as numbers ({error}). "
-            f"Expected {FORMS}, all of numbers."
+            f"Expected {FORMS}, all of numbers; texts become such by TokenEncoder."
         ) from error
     return np.asarray(table)
 

@@ -83,10 +83,16 @@ def regular(index: Any, where: str, freq: Any = None) -> Any:
 
 def gap_error(index: Any, place: int, missing: Any, where: str) -> ValueError:
     """Say between which times something is missing, and what to do."""
-    advice = (
-        "y.reindex(range(first, last + 1)), or count anew by reset_index(drop=True)"
-    )
-    if not pd.api.types.is_integer_dtype(index.dtype):
+    integers = pd.api.types.is_integer_dtype(index.dtype)
+    if where.startswith("series"):  # of a panel
+        regular = "reindex(range(first, last + 1))" if integers else "asfreq('D')"
+        each = f"lambda one: one.droplevel(0).{regular}"
+        advice = f"for each series by itself, y.groupby(level=0).apply({each})"
+    elif integers:
+        advice = (
+            "y.reindex(range(first, last + 1)), or count anew by reset_index(drop=True)"
+        )
+    else:
         advice = "y.asfreq('D') for days, or y.reindex(...) with all times"
     return ValueError(
         f"{where} has a gap: after {index[place]} comes {index[place + 1]}, but "

@@ -177,6 +177,19 @@ def test_row_53_gaps_of_other_times(index, missing, form):
     )
 
 
+def test_row_53_the_advice_for_the_gaps_of_a_panel_works():
+    first, last = 0, 40
+    for index, advised in [
+        (pd.RangeIndex(0, 41, 2), "one.droplevel(0).reindex(range(first, last + 1))"),
+        (DAYS[:41].delete(5), "one.droplevel(0).asfreq('D')"),
+    ]:
+        y = panel(index, index)
+        advice = f"y.groupby(level=0).apply(lambda one: {advised})"
+        refused(f"for each series by itself, {advice}", y)
+        filled = eval(advice, {"y": y, "first": first, "last": last, "range": range})
+        assert np.isfinite(make().fit(filled).predict(FH)).to_numpy().all()
+
+
 @in_all_forms
 def test_row_53_times_between_fit_and_update_may_be_missing(form):
     """What came in between is unknown, so it is read as NaN."""
