@@ -20,7 +20,16 @@ import skrnn.testing
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-NOT_RUN = {"text", "sh", "{image}", "{include}", "{toctree}", "{eval-rst}"}
+NOT_RUN = {
+    "bash",
+    "py",
+    "text",
+    "sh",
+    "{image}",
+    "{include}",
+    "{toctree}",
+    "{eval-rst}",
+}
 MODULES = ["datasets", "forecasting", "inspection", "metrics", "panel", "testing"]
 PUBLIC = {
     **{name: getattr(skrnn, name) for name in skrnn.__all__ if "Error" not in name},

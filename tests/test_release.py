@@ -44,6 +44,19 @@ def test_the_first_lines_of_the_page_of_installing_name_the_python_we_need():
     assert f"Python {needed} or later" in (ROOT / "docs" / "install.md").read_text()
 
 
+def test_the_page_of_installing_names_the_torch_of_the_constraints():
+    constraints = (ROOT / "constraints.txt").read_text()
+    (version,) = re.findall(r"^torch==(\S+)$", constraints, flags=re.MULTILINE)
+    page = (ROOT / "docs" / "install.md").read_text()
+    assert set(re.findall(r"torch==(\S+)", page)) == {version}
+
+
+def test_pages_do_not_fetch_skrnn_from_an_index_that_does_not_have_it():
+    pages = [*(ROOT / "docs").glob("*.md"), *(ROOT / "examples").iterdir()]
+    for page in [ROOT / "README.md", *(page for page in pages if page.is_file())]:
+        assert not re.search(r'pip install "?skrnn', page.read_text()), page
+
+
 def test_the_page_of_installing_names_all_extras():
     page = (ROOT / "docs" / "install.md").read_text()
     rows = set(re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE))
