@@ -179,6 +179,6 @@ for name in ["last value", "change of a year ago"]:
     verdict = "beats" if errors["LSTMRegressor"] < errors[name] else "does not beat"
     print(f"The network {verdict} the baseline '{name}'.")
 print(
-    "Passengers have a season that can be learnt. Share prices have none to speak of:"
+    "Passengers have a season that can be learned. Share prices have none to speak of:"
 )
 print("there the last value is hard to beat, and a network that does so is suspicious.")
