@@ -206,10 +206,9 @@ answers = {
     "network, at once": flatten_steps(live.predict(X_test)),
     "boosted trees, at once": baseline(trees, center=False),
 }
-print(
-    "steps right, live: "
-    + ", ".join(f"{name} {np.mean(p == truth):.3f}" for name, p in answers.items())
-)
+print("steps right, live")
+for name, found in answers.items():
+    print(f"  {name}: {np.mean(found == truth):.3f}")
 
 # %%
 # At once, the trees are better: the deviations that they are told jump with the first

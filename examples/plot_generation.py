@@ -100,7 +100,11 @@ if len(sys.argv) == 1:
     n_choices = 2 * len(NOUNS) * len(VERBS) * len(HOW)
     drawn = math.log(n_choices) * text.count("\n") / len(text)
     ax.axhline(drawn, color="0.6", ls=":", label="what the grammar leaves to chance")
-ax.set(xlabel="epoch", ylabel="nats per character", ylim=(0, None))
+ax.set(xlabel="epoch", ylabel="nats per character", yscale="log")
+ax.set_title("How training went")
+ticks = [0.2, 0.5, 1, 2, 4]
+ax.set_yticks(ticks, ticks)
+ax.minorticks_off()
 ax.set_xticks(epochs[:: max(1, len(epochs) // 10)])
 ax.legend()
 plt.show()

@@ -5,15 +5,16 @@ Understand requests: intents and slots
 An assistant that books flights has to know what somebody wants (the intent), and which
 words say from where, to where and when (the slots). A classifier gives each request an
 intent; a tagger gives each word a tag, with which entities begin (B-), go on (I-), or
-nothing (O). Beside them stand logistic regression on counts of words, and the tag that
-a word had most often.
+nothing (O). Beside them stand logistic regression on counts of words, the tag that a
+word had most often, and logistic regression on each word and its neighbours.
 
 The requests are made from a small grammar, and those to test with name cities that
 nobody has named before: a table of known cities would not do. For real requests run
 ``python plot_intents.py FOLDER``, where FOLDER holds the files of ATIS
 (train.seq.in.gz, train.seq.out.gz, train.label.gz, and those of test). Their numbers
 stand on :doc:`the page on texts </text>`: of the intents 0.96 are right, by counts of
-words 0.93; the F1 of slots is 0.95, that of usual tags 0.60.
+words 0.93; the F1 of slots is 0.95, that of usual tags 0.60. Logistic regression on
+words and their neighbours, as here, reaches 0.91.
 """
 
 # %%
@@ -29,6 +30,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -121,7 +123,8 @@ print(
 # --------------------
 # ``head="crf"`` learns which tags follow each other: no I- without its B-. While it
 # trains, a tagger takes one word in ten for an unknown one (``word_dropout``), and so
-# learns to go by the words around it.
+# learns to go by the words around it. The stronger baseline sees the two words before
+# and the two words after each word, too.
 
 seen = defaultdict(Counter)
 for request, labels in zip(words, tags, strict=True):
@@ -131,17 +134,35 @@ usual = [
     [seen[word].most_common(1)[0][0] if word in seen else "O" for word in request]
     for request in test_words
 ]
+
+
+def with_neighbours(requests):
+    """Each word, with the two before it and the two after it."""
+    rows = []
+    for request in requests:
+        padded = ["", "", *request, "", ""]
+        for place in range(len(request)):
+            rows.append(dict(zip("ab cd", padded[place : place + 5], strict=True)))
+    return rows
+
+
+logistic = make_pipeline(DictVectorizer(), LogisticRegression(C=100, max_iter=1000))
+logistic.fit(with_neighbours(words), [tag for labels in tags for tag in labels])
+answers = iter(logistic.predict(with_neighbours(test_words)))
+of_neighbours = [[next(answers) for _ in request] for request in test_words]
 tagger = make_pipeline(TokenEncoder(), GRUTagger(head="crf", random_state=0))
 predicted = tagger.fit(words, tags).predict(test_words)
 print(
     f"F1 of slots: network {entity_f1_score(test_tags, predicted):.3f}, "
-    f"the usual tag of each word {entity_f1_score(test_tags, usual):.3f}"
+    f"the usual tag of each word {entity_f1_score(test_tags, usual):.3f}, "
+    f"logistic regression of neighbours {entity_f1_score(test_tags, of_neighbours):.3f}"
 )
 
 
 # %%
 # The F1 of each kind of entity: the usual tags know the days, which come up in the
-# requests to learn from, too, and none of the new cities.
+# requests to learn from, too, and none of the new cities. Logistic regression of
+# neighbours finds most of these, and the network nearly all.
 
 
 def only(tags, kind):
@@ -153,13 +174,18 @@ frequent = Counter(t[2:] for request in test_tags for t in request if t[0] == "B
 kinds = [kind for kind, _ in frequent.most_common(8)]
 figure, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
 for shift, (name, found) in enumerate(
-    {"network": predicted, "usual tag of each word": usual}.items()
+    {
+        "network": predicted,
+        "logistic regression\nof neighbours": of_neighbours,
+        "usual tag of each word": usual,
+    }.items()
 ):
     scores = [entity_f1_score(only(test_tags, k), only(found, k)) for k in kinds]
-    bars = ax.bar(np.arange(len(kinds)) + 0.4 * shift - 0.2, scores, 0.38, label=name)
+    bars = ax.bar(np.arange(len(kinds)) + 0.27 * (shift - 1), scores, 0.25, label=name)
     ax.bar_label(bars, fmt="%.2f", fontsize="small")
 ax.set_xticks(range(len(kinds)), kinds)
 ax.set(ylabel="F1 of entities", ylim=(0, 1.15), yticks=[0, 0.5, 1])
+ax.set_title("F1 of each kind of entity")
 ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
@@ -203,8 +229,9 @@ for (left, right), n in zip(axes, chosen, strict=True):
 axes[-1, 1].set_xlabel("probability")
 shown = sorted({tag[2:] for n in chosen for tag in predicted[n] if tag != "O"})
 boxes = [plt.Rectangle((0, 0), 1, 1, color=colors[kind], alpha=0.35) for kind in shown]
-figure.legend(boxes, shown, loc="upper left", ncols=len(shown), frameon=False)
-figure.tight_layout(rect=(0, 0, 1, 0.94))
+figure.suptitle("Requests with their slots, and the probabilities of intents")
+figure.legend(boxes, shown, loc="lower left", ncols=len(shown), frameon=False)
+figure.tight_layout(rect=(0, 0.04, 1, 1))
 plt.show()
 
 # sphinx_gallery_thumbnail_number = 2

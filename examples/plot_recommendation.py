@@ -100,7 +100,7 @@ for name, items in recommended.items():
 chance = [min(1, size / len(popular)) for size in sizes]
 ax.plot(sizes, chance, "--", color="0.6", label="chance")
 ax.set(xlabel="items that are recommended (k)", ylabel="Recall@k", ylim=(0, 1))
-ax.set_xticks([1, 5, 10, 15, 20])
+ax.set(title="How often the item is among the first k", xticks=[1, 5, 10, 15, 20])
 ax.legend()
 plt.show()
 
@@ -110,8 +110,10 @@ plt.show()
 # The rule that knows where to look fails where that very item was any of all; the
 # network then goes by those before it.
 
-for item in model.recommend(contexts[:1], 3)[0]:
-    print(f"  {item}{' (it came next)' if item == true[0] else ''}")
+for session in range(5):
+    for item in recommended["network"][session][:3]:
+        print(f"  {item}{' (it came next)' if item == true[session] else ''}")
+    print()
 
 # %%
 # How much of a session it needs
@@ -129,6 +131,6 @@ figure, ax = plt.subplots(figsize=(7, 2.8), layout="constrained")
 ax.plot(lengths, short, ".-", label="network")
 ax.axhline(rule, color="C1", label="followed the last item")
 ax.set(xlabel="last items that are read (n)", ylabel="Recall@5", ylim=(0, 1))
-ax.set_xticks(lengths)
+ax.set(title="How much of a session it needs", xticks=lengths)
 ax.legend()
 plt.show()

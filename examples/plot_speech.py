@@ -5,9 +5,11 @@ Who speaks, and how soon one knows
 Nine men say the Japanese vowels "ae" (JapaneseVowels, in sktime): 270 utterances to
 learn from and 370 to test, of 7 to 29 steps, one every 6.4 milliseconds. A step holds
 twelve cepstral coefficients, which describe the shape of the spectrum. Who speaks? A
-classifier answers when an utterance has ended, a tagger while it goes on. Baselines
-look at means and deviations over the steps. The pictures show what is heard, who is
-taken for whom, and how many answers are right after so many steps.
+classifier answers when an utterance has ended, a tagger while it goes on. The baseline
+is logistic regression on seven numbers for each coefficient. Of whole utterances it
+knows as much as the network; a tagger does with one fit what takes it one for each
+number of steps. The pictures show what is heard, who is taken for whom, and how many
+answers are right after so many steps.
 """
 
 import matplotlib.pyplot as plt
@@ -49,24 +51,32 @@ grid[0, 0].set_yticks([0, 5, 11], [1, 6, 12])
 for axes in grid[1]:
     axes.set_xlabel("step")
 figure.colorbar(image, ax=grid, label="deviations from the mean")
+figure.suptitle("Three utterances of each of two speakers")
 plt.show()
 
 # %%
 # After the utterance
 # -------------------
-# The classifier comes as it is, without tuning.
+# The classifier comes as it is, without tuning. For logistic regression, an utterance
+# becomes one row by hand.
 
 
 def means(X):
     return np.array([x.mean(axis=0) for x in X])
 
 
-def means_and_deviations(X):
-    return np.array([np.append(x.mean(axis=0), x.std(axis=0)) for x in X])
+def seven_numbers(X):
+    """For each coefficient: where it is, how it spreads, its ends and its changes."""
+    rows = []
+    for x in X:
+        changes = np.abs(np.diff(x, axis=0)).sum(axis=0) / max(len(x) - 1, 1)
+        of_all = [x.mean(axis=0), x.std(axis=0), x.min(axis=0), x.max(axis=0)]
+        rows.append(np.concatenate([*of_all, x[0], x[-1], changes]))
+    return np.array(rows)
 
 
 logistic = make_pipeline(
-    FunctionTransformer(means_and_deviations),
+    FunctionTransformer(seven_numbers),
     StandardScaler(),
     LogisticRegression(max_iter=1000),
 )
@@ -90,9 +100,14 @@ matrix = ConfusionMatrixDisplay.from_estimator(
 for text in matrix.text_.flat:
     text.set_visible(text.get_text() != "0")
 axes.set(xlabel="taken for speaker", ylabel="speaker")
+axes.set(title="Who is taken for whom by the network")
 plt.show()
 
 # %%
+# It is a tie: logistic regression and the network differ by a few of 370 utterances.
+# Seven numbers for each coefficient hold what tells these speakers apart, if the whole
+# utterance is there. The network needs no choice of numbers.
+#
 # While somebody speaks
 # ---------------------
 # With ``bidirectional=False`` a classifier can answer early, and go on step by step.
@@ -128,15 +143,18 @@ for n_steps in [1, 5, 10, 20]:
     print(f"after {n_steps} steps: {shares}")
 
 # %%
-# From a single step, a linear model tells nine of ten men; the tagger, which has to
-# answer for all lengths, does not. From the third step on it is better, and after five
-# it has most of what it will ever know. At the end, the classifier is as good or ahead:
-# it gives all it has to the one answer that it is asked for.
+# From a single step, a linear model tells nine of ten utterances; the tagger, which has
+# to answer for all lengths, does not. In the middle the tagger is level or a little
+# ahead, and after ten steps it has all that it will ever know. At the end, the others
+# are a little ahead: they give all they have to the one answer that they are asked for.
+# What the tagger saves is the twenty fits: one network goes on with an utterance, step
+# by step. The classifier, which was asked at the end only, does not serve for that.
 
 figure, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")
 for name, shares in right.items():
     axes.plot(heard, shares, label=name)
 axes.set(xlabel="steps heard", ylabel="share of right answers", ylim=(0.5, 1))
+axes.set_title("How soon each knows who speaks")
 axes.set_xticks([1, 5, 10, 15, 20])
 axes.legend(frameon=False, loc="lower right")
 plt.show()

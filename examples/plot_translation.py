@@ -91,6 +91,7 @@ if len(sys.argv) == 1:
         bars = ax.bar(places, shares, 0.38, label=name)
         ax.bar_label(bars, fmt="%.2f", fontsize="small")
     ax.set_xticks(range(len(kinds)), kinds)
+    ax.set_title("Dates right, by how they are written", loc="right")
     ax.set(ylabel="share right", ylim=(0, 1.15), yticks=[0, 0.5, 1])
     ax.legend(ncols=2, loc="lower left", bbox_to_anchor=(0, 1), frameon=False)
     plt.show()
@@ -111,6 +112,7 @@ ax.set_xticks(range(len(text)), text, family="monospace")
 ax.set_yticks(range(len(answer)), answer, family="monospace")
 ax.tick_params(length=0)
 ax.set(xlabel="read", ylabel="written")
+ax.set_title("What is read while each sign is written")
 figure.colorbar(picture, label="share of the attention")
 plt.show()
 
@@ -123,6 +125,6 @@ plt.show()
 candidates = model.predict_candidates([text])[0]
 print(f"{text} could be")
 for other, log_probability in candidates:
-    print(f"  {other:32} {log_probability:8.2f}")
+    print(f"  {other:32} {log_probability:z8.2f}")
 
 # sphinx_gallery_thumbnail_number = 2

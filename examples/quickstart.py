@@ -2,8 +2,9 @@
 Quickstart: who speaks, and what comes next
 ===========================================
 
-Run it with ``python examples/quickstart.py``; it takes some seconds, prints results on
-real data and saves a picture of the loss curves.
+Run it from a shell with ``python examples/quickstart.py``; it takes some seconds,
+prints results on real data and saves a picture of the loss curves. This page shows the
+script and does not run it.
 
 1. JapaneseVowels: nine men say the vowels "ae"; each utterance is a sequence of 7 to 29
    steps with 12 features. Who is speaking?
@@ -12,6 +13,8 @@ real data and saves a picture of the loss curves.
 
 Both data sets ship with sktime.
 """
+
+# sphinx_gallery_thumbnail_path = '_static/thumbnail.png'
 
 import argparse
 from pathlib import Path

@@ -6,7 +6,7 @@ Whole sequences, or live streams one step at a time. Run it with ``python
 examples/serve.py model.skrnn`` for a classifier or regressor that ``skrnn.save`` wrote,
 or without a file for a small one that tells activities by the readings of a smart watch
 (BasicMotions, in sktime). It needs ``fastapi`` and ``uvicorn``: ``pip install -e
-".[serve]"``. Then, for example::
+".[serve]"``. This page shows the script; it is run from a shell. Then, for example::
 
     curl localhost:8000/model
     curl localhost:8000/predict -H "content-type: application/json" \\
@@ -19,6 +19,8 @@ What comes is checked by its schema (localhost:8000/docs shows it) and then by s
 what is wrong with it is said with status 422. Any number of requests may come at once:
 they wait for a free thread, and steps of one stream for each other.
 """
+
+# sphinx_gallery_thumbnail_path = '_static/thumbnail.png'
 
 import argparse
 import secrets

@@ -487,7 +487,7 @@ class NextItemRecommender(BaseNextToken):
         return ranks
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Compute Recall@20: how often the next item is among 20 recommended ones.
+        """Compute the recall at 20: how often the next item is among 20 recommended.
 
         Parameters
         ----------

@@ -193,7 +193,7 @@ def sacrebleu() -> Any:
         import sacrebleu
     except ImportError as error:
         raise ImportError(
-            "This score needs sacrebleu: pip install 'skrnn[translate]'."
+            "This score needs sacrebleu: pip install sacrebleu."
         ) from error
     return sacrebleu
 

@@ -84,10 +84,12 @@ def comes_back(value: Any) -> bool:
         if type(value).__name__ == "ForecastingHorizon":
             return value.freq is None or to_offset(value.freq) == value._freq
         zone, freq = getattr(value, "tz", None), getattr(value, "freq", None)
-        # (where zones are those of pytz, a time has one of its own for each offset)
-        zones = [pd.DatetimeIndex([], tz=each).tz for each in (zone, str(zone)) if zone]
-        named = zone is None or zones[0] == zones[1]
-        return named and (freq is None or to_offset(value.freqstr) == freq)
+        if zone is not None:
+            # an index tells the zone: a time of pytz has one for each of its offsets
+            known = pd.DatetimeIndex([], tz=str(zone)).tz
+            if pd.DatetimeIndex([], tz=zone).tz != known:
+                return False
+        return freq is None or to_offset(value.freqstr) == freq
     except (KeyError, TypeError, ValueError, OSError):
         return False
 

@@ -72,11 +72,11 @@ def test_the_quickstart_saves_its_picture_where_it_says(quickstart):
 
 
 @pytest.mark.slow
-def test_a_stream_finds_more_spikes_than_sizes_and_changes_do(tmp_path):
+def test_a_stream_finds_more_spikes_than_its_baselines_do(tmp_path):
     output, _ = run_example("plot_stream.py", tmp_path)
-    pattern = r"found: network ([\d.]+), size ([\d.]+), change ([\d.]+)"
-    network, *baselines = map(float, re.search(pattern, output).groups())
-    assert network > max(0.8, *baselines)
+    network, *baselines = numbers_after("spikes found", output)
+    assert len(baselines) == 3
+    assert network > max(0.85, *baselines)
     false, alerts = map(int, re.search(r"no spike: (\d+) of (\d+)", output).groups())
     assert false < 0.6 * alerts
 
@@ -91,16 +91,16 @@ def test_texts_are_learned_and_written(tmp_path):
     assert len(usual) == 4
     assert max(usual) < 0.5 < 2.0 < odd
     lines = output.splitlines()[-9:-1]  # of the sample, whose last line is cut
-    assert all(re.fullmatch(r"\w+: (The \w+ \w+s|All \w+s \w+).*\.", x) for x in lines)
+    pattern = r"\w+: (The \w+ \w+s|All \w+s \w+).*\."
+    assert sum(re.fullmatch(pattern, line) is not None for line in lines) >= 6
 
 
 @pytest.mark.slow
 def test_requests_with_new_names_are_understood(tmp_path):
     output, _ = run_example("plot_intents.py", tmp_path)
-    network, baseline = re.search(
-        r"F1 of slots: .*? ([\d.]+), .* ([\d.]+)", output
-    ).groups()
-    assert float(network) > 0.95 > 0.5 > float(baseline)
+    network, usual, neighbours = numbers_after("F1 of slots", output)
+    assert network > 0.95 > 0.5 > usual
+    assert network > neighbours + 0.03
     assert float(re.search(r"intents right: network ([\d.]+)", output)[1]) > 0.95
     understood = output.split("F1 of slots")[1]
     assert re.search(r"^  \w+ +B-(from|to)$", understood, re.MULTILINE)
@@ -162,7 +162,11 @@ def test_activities_are_told_without_windows_and_without_flicker(tmp_path):
     assert network > max(logistic + 0.02, trees - 0.02)
     truth, network, logistic, trees = numbers_after("changes in a stream", output)
     assert network < truth + 1 < truth + 2 < min(logistic, trees)
-    everything, late, at_once, trees = numbers_after("steps right, live", output)
+    names = "network, all seen|network, half a second late|network, at once"
+    names += "|boosted trees, at once"
+    everything, late, at_once, trees = (
+        numbers_after(f"  {name}", output)[0] for name in names.split("|")
+    )
     assert everything > late - 0.01 > at_once
     assert trees > at_once > 0.9
 
@@ -170,7 +174,7 @@ def test_activities_are_told_without_windows_and_without_flicker(tmp_path):
 @pytest.mark.slow
 def test_few_patients_are_judged_as_well_as_by_logistic_regression(tmp_path):
     output, _ = run_example("plot_visits.py", tmp_path)
-    scores = re.findall(r"^(.*): ROC AUC ([\d.]+) \+- ([\d.]+)", output, re.MULTILINE)
+    scores = re.findall(r"^(.*): ROC AUC ([\d.]+) ± ([\d.]+)", output, re.MULTILINE)
     areas = {name: float(area) for name, area, _ in scores}
     spreads = {name: float(spread) for name, _, spread in scores}
     logistic = areas["logistic, mean of visits"]
@@ -186,12 +190,15 @@ def test_few_patients_are_judged_as_well_as_by_logistic_regression(tmp_path):
 @pytest.mark.slow
 def test_speakers_are_told_at_the_end_and_while_they_speak(tmp_path):
     output, _ = run_example("plot_speech.py", tmp_path)
-    network, *baselines = numbers_after("utterances", output)
-    assert network > max(0.97, *baselines)
+    network, logistic, nearest = numbers_after("utterances", output)
+    assert abs(network - logistic) < 0.02  # a tie
+    assert min(network, logistic) > 0.965 > 0.95 > nearest
+    tagger, classifier, logistic = numbers_after("after 1 steps", output)
+    assert logistic > tagger > classifier
     tagger, classifier, logistic = numbers_after("after 5 steps", output)
-    assert tagger > logistic > classifier
+    assert tagger > logistic - 0.02 > classifier
     tagger, classifier, logistic = numbers_after("after 20 steps", output)
-    assert min(tagger, classifier) > logistic - 0.015
+    assert logistic - 0.04 < min(tagger, classifier) < logistic + 0.01
 
 
 @pytest.mark.slow

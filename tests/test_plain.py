@@ -5,6 +5,7 @@ import datetime
 import io
 import json
 import pickle
+import zoneinfo
 
 import joblib
 import numpy as np
@@ -290,6 +291,7 @@ def indexes():
     yield pd.date_range(**days, freq="30min", tz="Europe/Berlin")
     yield pd.date_range("2024-10-27", periods=9, freq="h", tz="Europe/Berlin")
     yield pd.date_range(**days, tz=datetime.timezone(datetime.timedelta(hours=1)))
+    yield pd.date_range(**days, tz=zoneinfo.ZoneInfo("America/New_York"))
     yield pd.DatetimeIndex(["2024-01-01", "2025-03-01"])
     yield pd.date_range("2024-01-01", periods=0, freq="D")
     yield pd.period_range("2024-01", periods=5, freq="2M", name="p")
@@ -366,6 +368,8 @@ def test_a_horizon_comes_back(fh):
         pd.Timestamp("2024-05-06 07:08", tz="UTC"),
         pd.Timestamp("2024-05-06 07:08:09.123456789"),
         pd.Timestamp("2024-10-27 01:30", tz="UTC").tz_convert("Europe/Berlin"),
+        pd.Timestamp("2024-10-27 01:30", tz=zoneinfo.ZoneInfo("America/New_York")),
+        pd.Timestamp("2024-05-06", tz=datetime.timezone(datetime.timedelta(hours=-3))),
         DtypeKind.FLOAT,
         np.str_("text"),
         np.float32(0.1),
@@ -377,6 +381,7 @@ def test_a_single_value_comes_back(value):
     found = come_back(value)
     assert type(found) is type(value)
     assert found == value
+    assert getattr(found, "tz", None) == getattr(value, "tz", None)
     assert getattr(found, "unit", None) == getattr(value, "unit", None)
 
 

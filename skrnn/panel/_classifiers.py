@@ -228,9 +228,7 @@ class RNNClassifier(BaseRecurrentPanelClassifier):
     parameters and fitted. Given the same series and the same ``random_state``, the
     predictions are the same to the bit.
 
-    Series are taken as they are. If they are far from mean 0 and standard deviation 1,
-    scale them first, each by itself or as here all alike:
-    ``TabularToSeriesAdaptor(StandardScaler(), pooling='global') * RNNClassifier()``.
+    Series are scaled inside (``scale_inputs``), and need no scaler before.
 
     ``missing="mask"`` is the default here, so that a panel with missing values can be
     fitted, as the tag ``capability:missing_values`` says. It doubles the inputs of the
@@ -395,9 +393,7 @@ class LSTMClassifier(BaseRecurrentPanelClassifier):
     parameters and fitted. Given the same series and the same ``random_state``, the
     predictions are the same to the bit.
 
-    Series are taken as they are. If they are far from mean 0 and standard deviation 1,
-    scale them first, each by itself or as here all alike:
-    ``TabularToSeriesAdaptor(StandardScaler(), pooling='global') * LSTMClassifier()``.
+    Series are scaled inside (``scale_inputs``), and need no scaler before.
 
     ``missing="mask"`` is the default here, so that a panel with missing values can be
     fitted, as the tag ``capability:missing_values`` says. It doubles the inputs of the
@@ -563,9 +559,7 @@ class GRUClassifier(BaseRecurrentPanelClassifier):
     parameters and fitted. Given the same series and the same ``random_state``, the
     predictions are the same to the bit.
 
-    Series are taken as they are. If they are far from mean 0 and standard deviation 1,
-    scale them first, each by itself or as here all alike:
-    ``TabularToSeriesAdaptor(StandardScaler(), pooling='global') * GRUClassifier()``.
+    Series are scaled inside (``scale_inputs``), and need no scaler before.
 
     ``missing="mask"`` is the default here, so that a panel with missing values can be
     fitted, as the tag ``capability:missing_values`` says. It doubles the inputs of the

@@ -214,9 +214,7 @@ class RNNRegressor(BaseRecurrentPanelRegressor):
     parameters and fitted. Given the same series and the same ``random_state``, the
     predictions are the same to the bit.
 
-    Series are taken as they are. If they are far from mean 0 and standard deviation 1,
-    scale them first, each by itself or as here all alike:
-    ``TabularToSeriesAdaptor(StandardScaler(), pooling='global') * RNNRegressor()``.
+    Series are scaled inside (``scale_inputs``), and need no scaler before.
     Targets are scaled inside; several columns of y are learned by one network.
 
     ``missing="mask"`` is the default here, so that a panel with missing values can be
@@ -382,9 +380,7 @@ class LSTMRegressor(BaseRecurrentPanelRegressor):
     parameters and fitted. Given the same series and the same ``random_state``, the
     predictions are the same to the bit.
 
-    Series are taken as they are. If they are far from mean 0 and standard deviation 1,
-    scale them first, each by itself or as here all alike:
-    ``TabularToSeriesAdaptor(StandardScaler(), pooling='global') * LSTMRegressor()``.
+    Series are scaled inside (``scale_inputs``), and need no scaler before.
     Targets are scaled inside; several columns of y are learned by one network.
 
     ``missing="mask"`` is the default here, so that a panel with missing values can be
@@ -551,9 +547,7 @@ class GRURegressor(BaseRecurrentPanelRegressor):
     parameters and fitted. Given the same series and the same ``random_state``, the
     predictions are the same to the bit.
 
-    Series are taken as they are. If they are far from mean 0 and standard deviation 1,
-    scale them first, each by itself or as here all alike:
-    ``TabularToSeriesAdaptor(StandardScaler(), pooling='global') * GRURegressor()``.
+    Series are scaled inside (``scale_inputs``), and need no scaler before.
     Targets are scaled inside; several columns of y are learned by one network.
 
     ``missing="mask"`` is the default here, so that a panel with missing values can be

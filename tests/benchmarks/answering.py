@@ -16,7 +16,7 @@ def inference(options):
     n_steps, hidden_size = (8, 16) if options.quick else (128, 64)
     table = Table(
         "Prediction",
-        f"T={n_steps}, H={hidden_size}; the bare module under torch.no_grad(), many "
+        f"T={n_steps}, H={hidden_size}; the bare module under `torch.no_grad()`, many "
         "sequences in batches of 128.",
         ["bare module", "skorch", *ours.engines()],
     )
@@ -65,7 +65,7 @@ def streaming(options):
     table = Table(
         "Streaming",
         f"One step of one sequence at a time, H={hidden_size}: nn.LSTM or nn.GRU, "
-        "nn.LSTMCell or nn.GRUCell, with a head and under torch.no_grad(). skrnn: "
+        "nn.LSTMCell or nn.GRUCell, with a head and under `torch.no_grad()`. skrnn: "
         "step, which checks its input, and what computes the layer in it.",
         ["layer", "cell", "skrnn", "skrnn, layer only"],
     )

@@ -145,7 +145,7 @@ class Table:
     def _line(self, label, cells):
         widths = [max(8, len(name)) for name in self.columns]
         aligned = (f"{c:>{w}}" for c, w in zip(cells, widths, strict=True))
-        return f"{label:24}" + "  ".join(aligned)
+        return f"{label:32}" + "  ".join(aligned)
 
     def markdown(self) -> str:
         lines = [["", *self.columns], ["---", *["---:"] * len(self.columns)]]

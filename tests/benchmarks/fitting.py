@@ -141,14 +141,14 @@ def search(options):
         table.add(layer, compete(contestants, options))
     on_two = Table(
         "Grid search on two cores",
-        "The same search with n_jobs=2 against n_jobs=1: time on the wall, all cores. "
-        "It means something only where nothing else runs.",
-        ["n_jobs=1", "n_jobs=2"],
+        "The same search with `n_jobs=2` against `n_jobs=1`: time on the wall, all "
+        "cores. It means something only where nothing else runs.",
+        ["`n_jobs=1`", "`n_jobs=2`"],
     )
     with all_cores(options):
         for layer, make in searches.items():
             contestants = {
-                f"n_jobs={n_jobs}": partial(make(n_jobs=n_jobs).fit, X, y)
+                f"`n_jobs={n_jobs}`": partial(make(n_jobs=n_jobs).fit, X, y)
                 for n_jobs in (1, 2)
             }
             ratios = compete(contestants, options, clock=time.perf_counter)

@@ -63,7 +63,7 @@ def drawing(options):
     table = Table(
         "Drawing texts",
         "500 characters of one text and of 16 side by side, H=256. By hand: "
-        "torch.multinomial on the outputs of the layer.",
+        "`torch.multinomial` on the outputs of the layer.",
         ["hand loop", "skrnn"],
     )
     hidden_size, n_tokens = (16, 20) if options.quick else (256, 500)
