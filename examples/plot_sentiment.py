@@ -199,6 +199,7 @@ for ax, (name, title) in zip(axes, titles.items(), strict=True):
     ax.set(title=title, ylabel=f"share {watched}", ylim=(0, 0.55))
 axes[0].legend(ncols=4, loc="upper left", fontsize="small")
 axes[1].set(xlabel="day", xlim=(0, 61))
+figure.suptitle("Alerts of one stream of reviews")
 plt.show()
 
 # %%
@@ -232,4 +233,5 @@ for ax, kind in zip(axes, kinds, strict=False):
     print(f"{kind}:")
     for word, number in zip(words, fall, strict=True):
         print(f"  {word:12} {number:+.2f}")
+figure.suptitle("Words that counted in two reviews")
 plt.show()

@@ -105,6 +105,7 @@ for axes, airport in zip(rows, test, strict=True):
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_ylim(bottom=0)
 rows[1].set_ylabel("Departures per hour")
+figure.suptitle("Departures around Thanksgiving, forecast and true")
 rows[-1].set_xlim(fan.index[0], fan.index[-1])
 rows[-1].xaxis.set_major_locator(DayLocator())
 rows[-1].xaxis.set_major_formatter(DateFormatter("%a %d %b"))
