@@ -25,7 +25,7 @@ def together(tmp_path_factory):
     folder = tmp_path_factory.mktemp("together")
     home = Path(__file__).parents[1]
     options = ["--standalone", "--nproc-per-node", "2"]
-    script = ["-m", "tests.train_together", str(folder)]
+    script = [train_together.__file__, folder]
     subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", *options, *script],
         env=os.environ | {"PYTHONPATH": str(home), "PYTHONWARNINGS": "error"},
