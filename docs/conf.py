@@ -56,7 +56,6 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "write_computation_times": False,
     "download_all_examples": False,
-    "plot_gallery": "True",
 }
 
 html_theme = "pydata_sphinx_theme"
@@ -64,13 +63,7 @@ html_title = f"skrnn {release}"
 html_static_path = ["_static"]
 html_css_files = ["skrnn.css"]
 html_show_sourcelink = False
-html_sidebars = {
-    "install": [],
-    "start": [],
-    "migrating": [],
-    "faq": [],
-    "changelog": [],
-}
+html_sidebars = {"install": [], "start": []}  # nothing stands beside them
 html_theme_options = {
     "navigation_with_keys": False,
     "show_prev_next": True,
@@ -115,8 +108,6 @@ autosummary_context = {  # plain values, which Sphinx can keep from build to bui
 }
 
 EXAMPLE = re.compile(r"\]\(\.\./examples/(\w+)\.py\)")
-
-
 PLOT = re.compile(r"^```\{plot\}\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 

@@ -14,7 +14,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CITATION = yaml.safe_load((ROOT / "docs" / "CITATION.cff").read_text())
 
 
-def test_the_version_stands_in_the_package_only():
+def test_the_version_is_taken_from_the_package():
     assert "version" in PROJECT["project"]["dynamic"]
     assert PROJECT["tool"]["hatch"]["version"]["path"] == "skrnn/__init__.py"
     assert re.fullmatch(r"\d+\.\d+\.\d+(\.?(a|b|rc|dev)\d+)?", skrnn.__version__)
